@@ -1,0 +1,159 @@
+"""Completing MNIST digits from quadrants: negative conditional log-likelihood on the test set.
+
+    python benchmarks/quadrants.py                      all rows that are not in the results yet
+    python benchmarks/quadrants.py --table              the table of the results
+
+Protocol of Sohn, Lee and Yan (NIPS 2015): 50,000 / 10,000 / 10,000 images; training images
+binarised by sampling anew each epoch, validation and test images once with a fixed seed; the
+validation set picks the epoch; 100 draws of z for Monte Carlo and for importance sampling; the test
+set is used once. MNIST is found through TFCVAE_DATA.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import common
+import keras
+
+from tfcvae import CVAE, datasets, evaluation, layers, networks, priors, regularizers
+
+BATCH_SIZE = 200
+LATENTS = 50
+EPOCHS = {"nn": 30, "normal": 50, "flow": 45}
+
+
+def mlp():
+    return networks.mlp([500, 500], activation="swish")
+
+
+def deterministic(hidden):
+    """The deterministic network, a plain Keras model from x to the logits of `hidden` pixels."""
+
+    def loss(y, logits):
+        return hidden * keras.losses.binary_crossentropy(y, logits, from_logits=True)
+
+    model = keras.Sequential([mlp(), keras.layers.Dense(hidden)])
+    return model, {"loss": loss}
+
+
+def cvae(name, hidden, steps_per_epoch, seed):
+    """The CVAE of one row, for `hidden` pixels to predict."""
+    prior = layers.IndependentNormal(LATENTS, network=mlp())
+    if name == "flow":
+        prior = priors.RealNVP(LATENTS, num_steps=6, network=mlp())
+    warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 10 * steps_per_epoch, 1.0)
+    model = CVAE(
+        layers.IndependentNormal(LATENTS, network=mlp()),
+        prior,
+        layers.IndependentBernoulli((hidden,), network=mlp()),
+        regularizers=[regularizers.KL(warm_up)],
+        seed=seed,
+    )
+    return model, {}
+
+
+def run(name, observed, epochs, seed):
+    """Trains and scores one row."""
+    keras.utils.set_random_seed(seed)
+    splits = datasets.mnist()
+
+    def prepare(images, seed):
+        return datasets.quadrants(datasets.binarize(images, seed=seed), observed)
+
+    steps = -(-len(splits.train.images) // BATCH_SIZE)
+    train = datasets.stream(splits.train.images, BATCH_SIZE, seed=seed, transform=prepare)
+    validation = prepare(splits.validation.images, 1)
+    x, y = test = prepare(splits.test.images, 2)
+
+    hidden = y.shape[-1]
+    if name == "nn":
+        (model, arguments), monitor, mode = deterministic(hidden), "val_loss", "min"
+    else:
+        (model, arguments), monitor, mode = cvae(name, hidden, steps, seed), "val_elbo", "max"
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
+    model.compile(keras.optimizers.Adam(schedule), jit_compile=True, **arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        best = Path(folder) / "best.weights.h5"
+        start, start_cpu = time.time(), time.process_time()
+        history = model.fit(
+            train,
+            steps_per_epoch=steps,
+            epochs=epochs,
+            validation_data=validation,
+            validation_batch_size=1000,
+            callbacks=[
+                keras.callbacks.ModelCheckpoint(
+                    best, monitor, mode=mode, save_best_only=True, save_weights_only=True
+                )
+            ],
+            shuffle=False,
+            verbose=2,
+        )
+        seconds, cpu_seconds = time.time() - start, time.process_time() - start_cpu
+        model.load_weights(best)
+    curve = history.history[monitor]
+    row = {
+        "model": name,
+        "observed": observed,
+        "epochs": epochs,
+        "seed": seed,
+        "best_epoch": 1 + curve.index(min(curve) if mode == "min" else max(curve)),
+        "train_minutes": round(seconds / 60, 1),
+        "train_cpu_minutes": round(cpu_seconds / 60, 1),
+    }
+    if name == "nn":
+        return {**row, "exact": [round(model.evaluate(x, y, verbose=0), 3), None]}
+    scores = {
+        "elbo": evaluation.elbo(model, test, 100, verbose=0),
+        "monte_carlo": evaluation.log_likelihood(model, test, 100, "monte_carlo", verbose=0),
+        "importance": evaluation.log_likelihood(model, test, 100, "importance", verbose=0),
+    }
+    rounded = {k: [round(-e.mean, 3), round(e.standard_error, 3)] for k, e in scores.items()}
+    return {**row, **rounded}
+
+
+LABELS = {
+    "nn": "deterministic network",
+    "normal": "CVAE, normal p(z\\|x)",
+    "flow": "CVAE, flow p(z\\|x)",
+}
+
+
+def table(rows):
+    """Prints the results, one line for each model and estimate."""
+    found = {(row["model"], row["observed"]): row for row in rows}
+    lines = []
+    for name, label in LABELS.items():
+        for estimate in ["exact"] if name == "nn" else ["elbo", "monte_carlo", "importance"]:
+            cells = []
+            for observed in (1, 2, 3):
+                row = found.get((name, observed))
+                cells.append("" if row is None else f"{row[estimate][0]:.2f}")
+            title = estimate.replace("_", " ").replace("elbo", "-ELBO")
+            lines.append([label, title, *cells])
+    common.print_table(["model", "estimate", "1 quadrant", "2 quadrants", "3 quadrants"], lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(LABELS), choices=LABELS)
+    parser.add_argument("--observed", nargs="+", type=int, default=[1, 2, 3], choices=(1, 2, 3))
+    parser.add_argument("--epochs", type=int, help="instead of the number for each model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", default=common.RESULTS / "quadrants.jsonl")
+    parser.add_argument("--table", action="store_true", help="only print the table")
+    arguments = parser.parse_args()
+    done = {(r["model"], r["observed"], r["seed"]) for r in common.read_rows(arguments.results)}
+    for name in [] if arguments.table else arguments.models:
+        for observed in arguments.observed:
+            if (name, observed, arguments.seed) not in done:
+                epochs = arguments.epochs or EPOCHS[name]
+                row = run(name, observed, epochs, arguments.seed)
+                common.append_row(arguments.results, row)
+    table(common.read_rows(arguments.results))
+
+
+if __name__ == "__main__":
+    main()

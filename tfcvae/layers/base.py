@@ -1,0 +1,146 @@
+"""The one idea: a Keras layer whose call returns a distribution."""
+
+import abc
+
+import keras
+import tensorflow as tf
+
+from tfcvae import shapes
+
+MIN_SCALE = 1e-5
+"""Added to the softplus of every scale, so that no density overflows."""
+
+
+def positive(raw):
+    """Maps unconstrained parameters to scales: softplus plus a small floor."""
+    return tf.nn.softplus(raw) + MIN_SCALE
+
+
+class DistributionLayer(keras.layers.Layer, abc.ABC):
+    """A Keras layer whose call returns a `tfp.distributions.Distribution`.
+
+    A subclass implements `distribution(features)`. Its parameters are Keras weights and its
+    distribution is made anew in every call: one that is stored would train nothing.
+
+    Inputs may carry sample axes in front of the batch axis, `[num_samples, batch, ...]`: they are
+    folded into the batch before the network and unfolded after it, and the distribution has batch
+    shape `[num_samples, batch]`. A network with the attribute `handles_samples = True` receives the
+    inputs as they are, and can run the part that sees no sample axis once.
+
+    Args:
+        event_shape: int or sequence of ints, the shape of one draw.
+        network: Keras layer or model from the inputs to features, or `None` for the inputs
+            themselves. Several inputs arrive as a tuple.
+        **kwargs: arguments of `keras.layers.Layer`. Under a mixed precision policy the network and
+            the projection run in half precision, the distribution in float32.
+
+    Raises:
+        ValueError: if `event_shape` is not made of positive ints.
+    """
+
+    def __init__(self, event_shape, network=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.event_shape = shapes.as_event_shape(event_shape)
+        if network is not None and not callable(network):
+            raise ValueError(
+                f"Argument `network` must be a Keras layer or model. Received: network={network}"
+            )
+        self.network = network
+
+    @abc.abstractmethod
+    def distribution(self, features):
+        """Returns the distribution given features in float32, `[*samples, batch, ...]`."""
+
+    def build(self, input_shape):
+        input_shapes = _list_of_shapes(input_shape)
+        self._input_ranks = tuple(len(shape) for shape in input_shapes)
+        if self.network is None:
+            feature_shape = input_shapes[0]
+            if len(input_shapes) > 1:
+                feature_shape = (None, sum(shapes.size(s[1:]) for s in input_shapes))
+        else:
+            feature_shape = _build_network(self.network, input_shape)
+        self.feature_shape = tuple(feature_shape[1:])
+        self.build_parameters()
+        self.built = True
+
+    def build_parameters(self):
+        """Creates the layer's own weights; `feature_shape` is known by then."""
+
+    def call(self, inputs, training=None):
+        return self.distribution(tf.cast(self.features(inputs), self.variable_dtype))
+
+    def features(self, inputs):
+        """Runs the network: `[*samples, batch, *feature_shape]`."""
+        tensors = keras.tree.flatten(inputs)
+        if self.network is None and len(tensors) == 1:
+            return tensors[0]
+        leading = shapes.leading_axes(tensors, self._input_ranks)
+        if not leading or getattr(self.network, "handles_samples", False):
+            return self._apply(inputs)
+        folded = [
+            shapes.fold(tensor, rank, leading) for tensor, rank in zip(tensors, self._input_ranks)
+        ]
+        return shapes.unfold(self._apply(keras.tree.pack_sequence_as(inputs, folded)), leading)
+
+    def _apply(self, inputs):
+        if self.network is not None:
+            return self.network(inputs)
+        return tf.concat(
+            [
+                shapes.flatten(tf.cast(tensor, self.compute_dtype), rank - 1)
+                for tensor, rank in zip(keras.tree.flatten(inputs), self._input_ranks)
+            ],
+            axis=-1,
+        )
+
+    def compute_output_shape(self, input_shape):
+        """The shape of one draw for each row: `(batch, *event_shape)`."""
+        return (_list_of_shapes(input_shape)[0][0], *self.event_shape)
+
+    def check_support(self, values, name):
+        """Raises a `ValueError` if data lie outside the distribution's support."""
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "event_shape": self.event_shape,
+            "network": keras.saving.serialize_keras_object(self.network),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = {**config, "network": keras.saving.deserialize_keras_object(config["network"])}
+        return cls(**config)
+
+
+def check_support(name, rule, values, valid):
+    """Raises a `ValueError` that names the data, the rule and the range found, unless `valid`."""
+    if not valid:
+        raise ValueError(
+            f"Argument `{name}` must hold {rule}. Received: values from {values.min()} to "
+            f"{values.max()}, dtype {values.dtype}"
+        )
+
+
+def _is_shape(input_shape):
+    return all(n is None or isinstance(n, int) for n in input_shape)
+
+
+def _list_of_shapes(input_shape):
+    """A list of shapes from one shape or a sequence of them."""
+    return [tuple(s) for s in ([input_shape] if _is_shape(input_shape) else input_shape)]
+
+
+def _build_network(network, input_shape):
+    """Creates a network's weights, if it has none yet, and returns the shape of its output."""
+    symbolic = [keras.KerasTensor(shape) for shape in _list_of_shapes(input_shape)]
+    symbolic = symbolic[0] if _is_shape(input_shape) else tuple(symbolic)
+    output = network.compute_output_spec(symbolic) if network.built else network(symbolic)
+    outputs = keras.tree.flatten(output)
+    if len(outputs) != 1:
+        raise ValueError(
+            "Argument `network` must return one tensor. "
+            f"Received: network={network.name} with {len(outputs)} outputs"
+        )
+    return outputs[0].shape

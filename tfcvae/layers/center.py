@@ -1,0 +1,28 @@
+"""The deterministic point of a distribution."""
+
+import tensorflow as tf
+
+
+def center(distribution):
+    """The deterministic point z* of a distribution: what a model predicts with.
+
+    The mean where the distribution has one (so z* = E[z|x] for a normal prior network). A mixture
+    takes the mean of its heaviest component, and a flow pushes its base's center forward.
+
+    Args:
+        distribution: a `tfp.distributions.Distribution`.
+
+    Returns:
+        Tensor `[*batch_shape, *event_shape]`.
+    """
+    if hasattr(distribution, "components_distribution"):
+        heaviest = tf.argmax(distribution.mixture_distribution.logits_parameter(), axis=-1)
+        means = distribution.components_distribution.mean()
+        batch_rank = means.shape.rank - 1 - distribution.event_shape.rank
+        return tf.gather(means, heaviest, axis=batch_rank, batch_dims=heaviest.shape.rank)
+    try:
+        return distribution.mean()
+    except NotImplementedError:
+        if not hasattr(distribution, "bijector"):
+            raise
+    return distribution.bijector.forward(center(distribution.distribution))

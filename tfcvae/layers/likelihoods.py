@@ -1,0 +1,225 @@
+"""Distribution layers over the elements of an event."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfcvae import shapes
+from tfcvae.layers.base import MIN_SCALE, check_support, positive
+from tfcvae.layers.projection import ProjectedLayer
+
+tfd = tfp.distributions
+
+
+def _independent(distribution, event_shape):
+    return tfd.Independent(distribution, reinterpreted_batch_ndims=len(event_shape))
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentNormal(ProjectedLayer):
+    """Independent normal distributions over the elements of an event.
+
+    Args:
+        event_shape: int or sequence of ints, the shape of one draw.
+        network: Keras layer or model from the inputs to features, or `None`.
+        scale: `None` for a scale of each element from the features, `"shared"` for one learned
+            scale common to all elements, or a float > 0 for a known one.
+        projection: `False` for raw parameters as features: `params_size` of them with
+            `scale=None`, the means alone otherwise.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Input shape:
+        `[*samples, batch, ...]`, or a tuple of such tensors.
+
+    Output shape:
+        A `tfd.Independent(tfd.Normal)` with event shape `event_shape`.
+
+    Raises:
+        ValueError: if `scale` is none of the three.
+    """
+
+    num_params = 2
+
+    def __init__(self, event_shape, network=None, scale=None, projection=True, **kwargs):
+        super().__init__(event_shape, network, projection, **kwargs)
+        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+        if not (scale is None or scale == "shared" or (number and 0 < scale < np.inf)):
+            raise ValueError(
+                'Argument `scale` must be None, "shared" or a finite float > 0. '
+                f"Received: scale={scale}"
+            )
+        self.scale = scale
+
+    def build_parameters(self):
+        super().build_parameters()
+        if self.scale == "shared":
+            self._raw_scale = self.add_weight(
+                shape=(), initializer="zeros", autocast=False, name="raw_scale"
+            )
+
+    def distribution(self, features):
+        if self.scale is None:
+            loc, raw_scale = self._elementwise(features)
+            return _independent(tfd.Normal(loc, positive(raw_scale)), self.event_shape)
+        (loc,) = self._elementwise(features, 1)
+        if self.scale == "shared":
+            scale = positive(tf.convert_to_tensor(self._raw_scale))
+        else:
+            scale = tf.constant(self.scale, loc.dtype)
+        return _independent(tfd.Normal(loc, scale), self.event_shape)
+
+    def _size(self):
+        return super()._size() // (1 if self.scale is None else 2)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class MultivariateNormalTriL(ProjectedLayer):
+    """Multivariate normal distribution with a full covariance, by its Cholesky factor.
+
+    Args:
+        event_size: int, the number of dimensions.
+        network: Keras layer or model from the inputs to features, or `None`.
+        projection: `False` for raw parameters as features, `params_size` of them: the mean, then
+            the triangle in the order of `tfp.math.fill_triangular`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Output shape:
+        A `tfd.MultivariateNormalTriL` with event shape `[event_size]`.
+    """
+
+    def __init__(self, event_size, network=None, projection=True, **kwargs):
+        super().__init__(
+            shapes.check_positive_int(event_size, "event_size"), network, projection, **kwargs
+        )
+
+    @classmethod
+    def params_size(cls, event_size):
+        """Number of raw parameters that describe one event."""
+        return event_size + event_size * (event_size + 1) // 2
+
+    def distribution(self, features):
+        (d,) = self.event_shape
+        loc, triangle = tf.split(features, [d, self._size() - d], axis=-1)
+        fill = tfp.bijectors.FillScaleTriL(diag_shift=tf.constant(MIN_SCALE, loc.dtype))
+        return tfd.MultivariateNormalTriL(loc, fill(triangle))
+
+    def _size(self):
+        return self.params_size(self.event_shape[0])
+
+    def get_config(self):
+        config = super().get_config()
+        return {**config, "event_size": config.pop("event_shape")[0]}
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentBernoulli(ProjectedLayer):
+    """Independent Bernoulli distributions; grey targets in [0, 1] give the cross-entropy.
+
+    Args and shapes as in `IndependentNormal`, without `scale`; the raw parameters are logits.
+    """
+
+    def distribution(self, features):
+        (logits,) = self._elementwise(features)
+        return _independent(tfd.Bernoulli(logits, dtype=logits.dtype), self.event_shape)
+
+    def check_support(self, values, name):
+        valid = values.min() >= 0 and values.max() <= 1
+        check_support(name, "values in [0, 1] (scale 8-bit images by 1/255)", values, valid)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentContinuousBernoulli(ProjectedLayer):
+    """Independent continuous Bernoulli distributions: a density on [0, 1] for grey images.
+
+    Args and shapes as in `IndependentNormal`, without `scale`; the raw parameters are logits.
+
+    Reference:
+        Loaiza-Ganem and Cunningham, The continuous Bernoulli (2019), arXiv:1907.06845.
+    """
+
+    def distribution(self, features):
+        (logits,) = self._elementwise(features)
+        return _independent(tfd.ContinuousBernoulli(logits), self.event_shape)
+
+    def check_support(self, values, name):
+        valid = values.min() >= 0 and values.max() <= 1
+        check_support(name, "values in [0, 1] (scale 8-bit images by 1/255)", values, valid)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentLogistic(ProjectedLayer):
+    """Independent logistic distributions over the elements of an event.
+
+    Args and shapes as in `IndependentNormal`, without `scale`.
+    """
+
+    num_params = 2
+
+    def distribution(self, features):
+        loc, raw_scale = self._elementwise(features)
+        return _independent(tfd.Logistic(loc, positive(raw_scale)), self.event_shape)
+
+
+class _Quantized(tfd.QuantizedDistribution):
+    """A distribution quantized to the integers 0 to 255, with its exact mean."""
+
+    def _mean(self):
+        def add(k, total):
+            return k + 1, total + self.distribution.survival_function(k)
+
+        zeros = tf.zeros(self.batch_shape_tensor(), self.dtype)
+        return tf.while_loop(
+            lambda k, _: k < 255, add, (tf.zeros((), self.dtype), zeros), maximum_iterations=255
+        )[1]
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentQuantizedLogistic(ProjectedLayer):
+    """Independent logistic distributions on the integers 0 to 255, for 8-bit images.
+
+    The probability of a value is the logistic mass of the unit interval around it; the outer
+    values take the tails. Raw parameters are in units of half the range, so a raw mean of -1 to 1
+    covers 0 to 255. Args and shapes as in `IndependentNormal`, without `scale`.
+
+    The encoder of a `tfcvae.VAE` sees the same integers: begin its network with
+    `keras.layers.Rescaling(1 / 127.5, -1)`.
+
+    Reference:
+        Salimans et al., PixelCNN++ (2017), arXiv:1701.05517, with one component.
+    """
+
+    num_params = 2
+    takes_integers = True
+
+    def distribution(self, features):
+        loc, raw_scale = self._elementwise(features)
+        logistic = tfd.Logistic(127.5 * (loc + 1) - 0.5, 127.5 * positive(raw_scale))
+        return _independent(_Quantized(logistic, low=0.0, high=255.0), self.event_shape)
+
+    def check_support(self, values, name):
+        valid = values.min() >= 0 and values.max() <= 255 and np.all(values == np.round(values))
+        check_support(name, "integers from 0 to 255", values, valid)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class OneHotCategorical(ProjectedLayer):
+    """Categorical distributions over one-hot vectors, one for each position of an event.
+
+    `OneHotCategorical((height, width, classes))` is the likelihood of segmentation masks,
+    `OneHotCategorical(classes)` that of a label. Args and shapes as in `IndependentNormal`,
+    without `scale`; the raw parameters are logits over the last axis.
+    """
+
+    def distribution(self, features):
+        (logits,) = self._elementwise(features)
+        one_hot = tfd.OneHotCategorical(logits, dtype=logits.dtype)
+        return _independent(one_hot, self.event_shape[:-1])
+
+    def check_support(self, values, name):
+        sums = values.sum(-1)
+        valid = values.min() >= 0 and np.allclose(sums, 1, atol=1e-4)
+        check_support(name, "one-hot vectors along the last axis", values, valid)

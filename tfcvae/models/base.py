@@ -1,0 +1,220 @@
+"""What `VAE` and `CVAE` share: the objective, its terms, and estimates of the likelihood."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from tfcvae import seeds, shapes
+from tfcvae.callbacks import NaNGuard
+from tfcvae.models import checks
+from tfcvae.regularizers import KL, Regularizer, kl_divergence
+from tfcvae.regularizers.base import weighted_mean
+from tfcvae.sampling import draw, log_mean_exp
+
+
+class Parts(NamedTuple):
+    """What a model makes of a batch: the distributions of its objective, and its target."""
+
+    posterior: Any
+    prior: Any
+    likelihood: Callable
+    target: tf.Tensor
+    baseline: Any = None
+
+
+class LatentVariableModel(keras.Model, abc.ABC):
+    """A posterior, a prior and a likelihood over latent variables, trained on the negative ELBO.
+
+    A subclass says in `_parts` how the three follow from a batch. Every term of the loss goes
+    through `add_loss` in `compute_loss`; Keras does the rest, so that `compile`, `fit`, callbacks
+    and strategies are Keras's own.
+    """
+
+    alpha = 1.0
+
+    def __init__(self, regularizers, num_samples, importance_weighted, seed, **kwargs):
+        kwargs.setdefault("dtype", keras.config.dtype_policy().variable_dtype)
+        super().__init__(**kwargs)
+        self.regularizers = checks.check_regularizers(
+            [KL()] if regularizers is None else regularizers, importance_weighted
+        )
+        self.num_samples = shapes.check_positive_int(num_samples, "num_samples")
+        self.importance_weighted = bool(importance_weighted)
+        self.seed = seeds.default_seed() if seed is None else int(seed)
+
+    @abc.abstractmethod
+    def _parts(self, x, y, training):
+        """Returns the `Parts` of a batch."""
+
+    @abc.abstractmethod
+    def _check_shapes(self, x, y, prefix):
+        """Raises a `ValueError` if the shapes of a batch, or of its specs, do not fit the model."""
+
+    @abc.abstractmethod
+    def _check_batch(self, x, y, prefix):
+        """Raises a `ValueError` if a batch of data does not fit the model."""
+
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """Keras's `compile`, with Adam as default and without `loss`, which is the model's own."""
+        if loss is not None:
+            raise ValueError(
+                "Argument `loss` must be None: the loss is the negative ELBO with the model's "
+                f"regularizers, under the likelihood of its decoder. Received: loss={loss}"
+            )
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def compile_from_config(self, config):
+        """Compiles a loaded model as it was compiled when it was saved."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, **kw):
+        """Keras's `fit`, after a check of the first batch, and stopped by the first NaN.
+
+        Raises:
+            ValueError: if the data do not fit the model, before the first training step.
+            FloatingPointError: if a term becomes NaN or infinite; the model then has the weights
+                of the end of the last good epoch.
+        """
+        checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
+        checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        guarded = callbacks
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            guarded = [*keras.tree.flatten(callbacks or []), NaNGuard()]
+        return super().fit(x, y, batch_size, epochs, verbose, guarded, **kw)
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kw):
+        """Keras's `evaluate`, after a check of the first batch."""
+        if not kw.get("_use_cached_eval_dataset"):
+            checks.check_data(self, x, y, sample_weight, batch_size)
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, **kw)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Adds every term of the objective and updates its metric; Keras sums what was added."""
+        parts = self._parts(x, y, training)
+        rows = tf.shape(parts.target)[0]
+        if sample_weight is not None:
+            sample_weight = tf.reshape(sample_weight, [rows])
+        optimizer = getattr(self, "optimizer", None)
+        step = tf.zeros((), tf.int64) if optimizer is None else optimizer.iterations
+        seed = self._noise_seed(step, training)
+        for name, value, loss in self._terms(parts, sample_weight, step, seed):
+            if loss is not None:
+                self.add_loss(loss)
+            self._trackers[name].update_state(value, sample_weight=rows)
+        return super().compute_loss(x=x, training=training)
+
+    def _terms(self, parts, sample_weight, step, seed):
+        """Yields each term's name, its unweighted value, and what it adds to the loss or `None`."""
+        posterior, prior, target = parts.posterior, parts.prior, parts.target
+        own_seeds = seeds.split(seed, 1 + len(self.regularizers))
+        z = posterior.sample(self.num_samples, seed=own_seeds[0])
+        log_lik = parts.likelihood(z).log_prob(target)
+        reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+        yield "reconstruction", reconstruction, None if self.importance_weighted else reconstruction
+        if self.importance_weighted:
+            log_w = log_lik + prior.log_prob(z) - posterior.log_prob(z)
+            bound = tf.reduce_logsumexp(log_w, 0) - tf.math.log(float(self.num_samples))
+            bound = weighted_mean(bound, sample_weight)
+            yield "importance_bound", bound, -bound
+        kl, kl_loss = None, None
+        for regularizer, own_seed in zip(self.regularizers, own_seeds[1:]):
+            arguments = {"step": step, "seed": own_seed, "sample_weight": sample_weight}
+            if isinstance(regularizer, Regularizer):
+                value = regularizer.penalty(posterior, prior, z, **arguments)
+                loss = regularizer.weight_at(step) * value
+            else:
+                value = loss = regularizer(posterior, prior, z, **arguments)
+            if regularizer.name != "kl":
+                yield regularizer.name, value, loss
+                continue
+            kl_loss = None if self.importance_weighted else loss
+            if isinstance(regularizer, KL) and regularizer.is_raw:
+                kl = value
+        if kl is None:
+            kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
+        yield "kl", kl, kl_loss
+        yield "elbo", -(reconstruction + kl), None
+
+    @property
+    def term_names(self):
+        """The names of the terms of the objective, as they are logged."""
+        return tuple(self._trackers)
+
+    def _create_trackers(self, extra=()):
+        names = []
+        if self.alpha > 0:
+            names += ["reconstruction", *(r.name for r in self.regularizers), "kl"]
+            names += ["importance_bound"] * self.importance_weighted + ["elbo"]
+        names += extra
+        self._trackers = {name: keras.metrics.Mean(name, dtype="float32") for name in names}
+
+    def _noise_seed(self, step, training):
+        """A function of the base seed and the step; in evaluation, of the rows seen so far."""
+        seed = tf.constant([0, self.seed], tf.int32)
+        if not training:
+            seen = next(iter(self._trackers.values())).count
+            seed, step = seeds.fold_in(seed, -1), tf.convert_to_tensor(seen)
+        return seeds.fold_in_replica(seeds.fold_in(seed, step))
+
+    def _elbo(self, x, y, num_samples, seed):
+        shapes.check_positive_int(num_samples, "num_samples")
+        parts = self._checked_parts(x, y)
+        z = parts.posterior.sample(num_samples, seed=seeds.as_seed(seed))
+        log_lik = tf.reduce_mean(parts.likelihood(z).log_prob(parts.target), 0)
+        return log_lik - kl_divergence(parts.posterior, parts.prior, z)
+
+    def _log_prob(self, x, y, num_samples, method, seed):
+        checks.check_num_samples(num_samples)
+        checks.check_method(method)
+        parts = self._checked_parts(x, y)
+        rows = tf.shape(parts.target)[0]
+
+        def importance(num_draws, seed):
+            z = parts.posterior.sample(num_draws, seed=seed)
+            log_ratio = parts.prior.log_prob(z) - parts.posterior.log_prob(z)
+            return parts.likelihood(z).log_prob(parts.target) + log_ratio
+
+        def monte_carlo(num_draws, seed):
+            z = draw(parts.prior, num_draws, rows, seed)
+            return parts.likelihood(z).log_prob(parts.target)
+
+        log_weights = importance if method == "importance" else monte_carlo
+        seed = seeds.as_seed(seed)
+        return log_mean_exp(log_weights, num_samples, rows, seed, parts.target.dtype)
+
+    def _checked_parts(self, x, y):
+        x = tf.convert_to_tensor(x)
+        y = None if y is None else tf.convert_to_tensor(y)
+        self._check_shapes(x, y, "")
+        return self._parts(x, y, training=False)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "regularizers": [keras.saving.serialize_keras_object(r) for r in self.regularizers],
+            "num_samples": self.num_samples,
+            "importance_weighted": self.importance_weighted,
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: _deserialize(value) for k, value in config.items()})
+
+
+def build(layer, input_shape):
+    """Builds a layer unless it has been built before, by its user or by loading."""
+    if not layer.built:
+        layer.build(input_shape)
+
+
+def _deserialize(value):
+    if isinstance(value, list):
+        return [_deserialize(item) for item in value]
+    is_object = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if is_object else value

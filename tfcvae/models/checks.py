@@ -1,0 +1,176 @@
+"""Checks of arguments and of the first batch of data, before any work is lost."""
+
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfcvae import shapes
+from tfcvae.regularizers import KL
+
+METHODS = ("importance", "monte_carlo")
+_RESERVED = ("loss", "elbo", "reconstruction", "gsnn", "baseline", "importance_bound")
+
+
+def check_regularizers(regularizers, importance_weighted):
+    """Returns the regularizers as a tuple if they are callables with names of their own."""
+    regularizers = tuple(regularizers)
+    names = [getattr(r, "name", None) for r in regularizers]
+    valid = all(callable(r) for r in regularizers) and all(isinstance(n, str) for n in names)
+    if not valid or len(set(names)) < len(names) or set(names) & set(_RESERVED):
+        raise ValueError(
+            "Argument `regularizers` must be a sequence of callables, each with a `name` of its "
+            f"own that is none of {_RESERVED}. Received: regularizers={regularizers}"
+        )
+    plain = all(r.weight == 1.0 and not r.free_bits for r in regularizers if isinstance(r, KL))
+    if importance_weighted and not plain:
+        raise ValueError(
+            "Argument `importance_weighted=True` leaves no KL term to weigh: `regularizers` may "
+            f"hold a plain `KL()` or none. Received: regularizers={regularizers}"
+        )
+    return regularizers
+
+
+def check_layers(**layers):
+    """Raises a `ValueError` unless every argument is a layer that returns a distribution."""
+    for name, layer in layers.items():
+        if not callable(layer) or not hasattr(layer, "event_shape"):
+            raise ValueError(
+                f"Argument `{name}` must be a distribution layer, with an `event_shape`. "
+                f"Received: {name}={layer}"
+            )
+
+
+def check_latent_sizes(**layers):
+    """Raises a `ValueError` unless all layers are distributions over vectors of one size."""
+    check_layers(**layers)
+    event_shapes = {name: tuple(layer.event_shape) for name, layer in layers.items()}
+    if len(set(event_shapes.values())) > 1 or any(len(s) != 1 for s in event_shapes.values()):
+        raise ValueError(
+            f"Arguments {' and '.join(f'`{name}`' for name in layers)} must be distributions over "
+            f"latent vectors of the same size. Received: event shapes {event_shapes}"
+        )
+
+
+def check_same_event_shape(**layers):
+    """Raises a `ValueError` unless all layers have one event shape."""
+    check_layers(**layers)
+    event_shapes = {name: tuple(layer.event_shape) for name, layer in layers.items()}
+    if len(set(event_shapes.values())) > 1:
+        raise ValueError(
+            f"Arguments {' and '.join(f'`{name}`' for name in layers)} must have the same event "
+            f"shape. Received: event shapes {event_shapes}"
+        )
+
+
+def check_alpha(alpha):
+    """Returns `alpha` as a float in [0, 1]."""
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
+        raise ValueError(f"Argument `alpha` must be a float in [0, 1]. Received: alpha={alpha}")
+    return float(alpha)
+
+
+def check_num_samples(num_samples):
+    """Raises a `ValueError` unless `num_samples` is a positive int or a tensor."""
+    if not tf.is_tensor(num_samples):
+        shapes.check_positive_int(num_samples, "num_samples")
+
+
+def check_method(method):
+    """Raises a `ValueError` unless `method` names an estimator of the likelihood."""
+    if method not in METHODS:
+        raise ValueError(f"Argument `method` must be one of {METHODS}. Received: method={method!r}")
+
+
+def check_event_shape(name, shape, layer):
+    """Raises a `ValueError` unless `shape` is a batch of events of the layer."""
+    event = tuple(layer.event_shape)
+    shape = tuple(shape)
+    if len(shape) != 1 + len(event) or any(
+        n is not None and n != m for n, m in zip(shape[1:], event)
+    ):
+        raise ValueError(
+            f"Argument `{name}` must have shape {('batch', *event)}, that of the likelihood's "
+            f"events. Received: {name} of shape {shape}"
+        )
+
+
+def check_same_length(**arrays):
+    """Raises a `ValueError` unless all arrays have the same number of rows."""
+    lengths = {name: array.shape[0] for name, array in arrays.items() if array is not None}
+    if len(set(lengths.values()) - {None}) > 1:
+        raise ValueError(
+            f"Arguments {' and '.join(f'`{name}`' for name in lengths)} must have the same number "
+            f"of rows. Received: {lengths}"
+        )
+
+
+def check_values(name, values, layer=None):
+    """Raises a `ValueError` for NaN, for unscaled images and for data out of the support."""
+    values = np.asarray(values)
+    if values.size == 0:
+        raise ValueError(f"Argument `{name}` must not be empty. Received: shape {values.shape}")
+    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
+        raise ValueError(f"Argument `{name}` must be numeric. Received: dtype {values.dtype}")
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"Argument `{name}` must be finite. Received: NaN or infinite values")
+    images = np.issubdtype(values.dtype, np.integer) and values.ndim > 2
+    if images and values.max() > 1 and not getattr(layer, "takes_integers", False):
+        raise ValueError(
+            f"Argument `{name}` must hold images scaled to floats, such as "
+            f"`images.astype('float32') / 255`. Received: dtype {values.dtype} with values up to "
+            f"{values.max()}"
+        )
+    if hasattr(layer, "check_support"):
+        layer.check_support(values, name)
+
+
+def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix=""):
+    """Checks the first batch of what `fit` or `evaluate` received.
+
+    Arrays, finite datasets and `PyDataset`s have their values checked; of infinite datasets and of
+    those of unknown length only the shapes are, and generators are left as they are.
+    """
+    if isinstance(x, tf.data.Dataset):
+        if x.cardinality() == 0:
+            raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")
+        if x.cardinality() < 0:
+            x, y, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
+            return model._check_shapes(x, y, prefix)
+        batch = next(iter(x.take(1)))
+    elif isinstance(x, keras.utils.PyDataset):
+        if not len(x):
+            raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")
+        batch = x[0]
+    elif hasattr(x, "shape"):
+        check_same_length(
+            **{f"{prefix}x": x, f"{prefix}y": y, f"{prefix}sample_weight": sample_weight}
+        )
+        batch = tuple(None if a is None else a[: batch_size or 32] for a in (x, y, sample_weight))
+    else:
+        return None
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    model._check_batch(x, y, prefix)
+    return check_sample_weight(sample_weight, x, prefix)
+
+
+def check_sample_weight(sample_weight, x, prefix):
+    """Raises a `ValueError` unless there is one weight >= 0 for each row, or none at all."""
+    if sample_weight is None:
+        return
+    weights = np.asarray(sample_weight)
+    if weights.size != x.shape[0] or not np.all(weights >= 0):
+        raise ValueError(
+            f"Argument `{prefix}sample_weight` must hold one number >= 0 for each row. Received: "
+            f"shape {weights.shape} for {x.shape[0]} rows, smallest value {weights.min()}"
+        )
+
+
+def check_validation_data(model, validation_data, batch_size):
+    """Checks the first batch of `validation_data`: a tuple of arrays, or a dataset."""
+    if validation_data is None:
+        return
+    parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
+    padded = itertools.islice(itertools.chain(parts, itertools.repeat(None)), 3)
+    check_data(model, *padded, batch_size=batch_size, prefix="validation ")

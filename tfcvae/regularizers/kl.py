@@ -1,0 +1,99 @@
+"""The Kullback-Leibler divergence between posterior and prior."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfcvae.regularizers.base import Regularizer, check_number, weighted_mean
+
+tfd = tfp.distributions
+
+
+def kl_divergence(posterior, prior, z):
+    """KL(posterior || prior) for each row, in nats.
+
+    Exact where TFP has a formula for the pair, otherwise the Monte Carlo mean of
+    log q(z) - log p(z) over the given draws; the choice is made when the function is traced.
+
+    Args:
+        posterior: distribution q, batch shape `[batch]`.
+        prior: distribution p, batch shape `[]` or `[batch]`.
+        z: draws of the posterior, `[num_samples, batch, event_size]`.
+
+    Returns:
+        Tensor `[batch]`.
+    """
+    exact = _exact(_as_diag(posterior), _as_diag(prior))
+    return tf.reduce_mean(posterior.log_prob(z) - prior.log_prob(z), 0) if exact is None else exact
+
+
+def kl_per_dimension(posterior, prior):
+    """KL of each latent dimension, `[batch, event_size]`, or `None` if one does not factorise."""
+    factors = [_factors(posterior), _factors(prior)]
+    return None if None in factors else tfd.kl_divergence(*factors)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class KL(Regularizer):
+    """The KL term of the ELBO, with a weight (beta), a floor or a capacity.
+
+    Args:
+        weight: float >= 0, or a `keras.optimizers.schedules.LearningRateSchedule` of the training
+            step; `PolynomialDecay(0.0, steps, end_learning_rate=1.0)` is the linear warm-up.
+        free_bits: float >= 0, in nats in spite of its name: the mean over the batch of the KL of
+            each dimension counts as at least this much. If posterior or prior does not factorise
+            over dimensions the floor applies to their total.
+        name: str.
+
+    Raises:
+        ValueError: if `weight` or `free_bits` is negative.
+
+    Reference:
+        Higgins et al., beta-VAE (ICLR 2017); Kingma et al., Improved Variational Inference with
+        Inverse Autoregressive Flow (2016), arXiv:1606.04934 (free bits).
+    """
+
+    def __init__(self, weight=1.0, free_bits=0.0, name="kl"):
+        super().__init__(weight, name)
+        self.free_bits = check_number(free_bits, "free_bits")
+
+    @property
+    def is_raw(self):
+        """Whether the penalty is the KL itself, without a floor."""
+        return not self.free_bits
+
+    def penalty(self, posterior, prior, z, *, step, seed, sample_weight=None):
+        kl = None if self.is_raw else kl_per_dimension(posterior, prior)
+        if kl is None:
+            kl = kl_divergence(posterior, prior, z)[:, None]
+        means = weighted_mean(tf.transpose(kl), sample_weight)
+        return tf.reduce_sum(means if self.is_raw else tf.maximum(means, self.free_bits))
+
+    def get_config(self):
+        return {**super().get_config(), "free_bits": self.free_bits}
+
+
+def _exact(posterior, prior):
+    try:
+        return tfd.kl_divergence(posterior, prior)
+    except NotImplementedError:
+        return None
+
+
+def _as_diag(distribution):
+    """Turns an `Independent(Normal)` into the `MultivariateNormalDiag` of TFP's formulas."""
+    if isinstance(distribution, tfd.Independent) and distribution.event_shape.rank == 1:
+        factors = distribution.distribution
+        if isinstance(factors, tfd.Normal):
+            scale = tf.broadcast_to(factors.scale, tf.shape(factors.loc))
+            return tfd.MultivariateNormalDiag(factors.loc, scale)
+    return distribution
+
+
+def _factors(distribution):
+    if isinstance(distribution, tfd.Independent):
+        factors = distribution.distribution
+        return factors if isinstance(factors, tfd.Normal) else None
+    if isinstance(distribution, tfd.MultivariateNormalDiag):
+        return tfd.Normal(distribution.mean(), distribution.stddev())
+    return None

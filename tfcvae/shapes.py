@@ -1,0 +1,82 @@
+"""Shapes: validation of arguments, and folding of sample axes into the batch axis."""
+
+import math
+
+import tensorflow as tf
+
+
+def as_event_shape(event_shape, name="event_shape"):
+    """Returns `event_shape`, an int or a sequence of ints, as a tuple of positive ints."""
+    values = event_shape if isinstance(event_shape, (tuple, list)) else (event_shape,)
+    if not values or not all(is_positive_int(value) for value in values):
+        raise ValueError(
+            f"Argument `{name}` must be a positive int or a non-empty sequence of them. "
+            f"Received: {name}={event_shape}"
+        )
+    return tuple(int(value) for value in values)
+
+
+def is_positive_int(value):
+    """Whether `value` is an integer of at least 1 (booleans are not)."""
+    return not isinstance(value, bool) and hasattr(value, "__index__") and int(value) >= 1
+
+
+def check_positive_int(value, name):
+    """Returns `value` as an int, or raises a `ValueError` that names the argument."""
+    if not is_positive_int(value):
+        raise ValueError(f"Argument `{name}` must be a positive int. Received: {name}={value}")
+    return int(value)
+
+
+def size(shape):
+    """The number of elements of a static shape."""
+    return math.prod(shape)
+
+
+def dims(tensor):
+    """The shape of a tensor as a list: ints where static, scalar tensors elsewhere."""
+    dynamic = tf.shape(tensor)
+    return [dynamic[i] if n is None else n for i, n in enumerate(tensor.shape)]
+
+
+def flatten(tensor, event_rank):
+    """Joins the last `event_rank` axes into one (a new one of size 1 if `event_rank` is 0)."""
+    if event_rank == 1:
+        return tensor
+    shape = dims(tensor)
+    event = shape[len(shape) - event_rank :]
+    return tf.reshape(tensor, [*shape[: len(shape) - event_rank], math.prod(event)])
+
+
+def leading_axes(tensors, ranks):
+    """The sample axes in front of the batch axis, as `dims` of the input that has most of them.
+
+    Args:
+        tensors: list of tensors.
+        ranks: rank of each tensor without sample axes, batch axis included.
+
+    Raises:
+        ValueError: if a tensor has fewer axes than its rank.
+    """
+    extra = [tensor.shape.rank - rank for tensor, rank in zip(tensors, ranks)]
+    if min(extra) < 0:
+        raise ValueError(
+            f"Inputs must have ranks of at least {tuple(ranks)}, batch axis included. "
+            f"Received: shapes {[tuple(tensor.shape) for tensor in tensors]}"
+        )
+    return dims(tensors[extra.index(max(extra))])[: max(extra)]
+
+
+def fold(tensor, rank, leading):
+    """Broadcasts a tensor over the sample axes `leading` and joins them with the batch axis."""
+    shape = dims(tensor)
+    own = shape[len(shape) - rank :]
+    if len(shape) - rank < len(leading):
+        tensor = tf.broadcast_to(tensor, [*leading, *own])
+    return tf.reshape(tensor, [math.prod([*leading, own[0]]), *own[1:]])
+
+
+def unfold(tensor, leading):
+    """Undoes `fold`: gives the sample axes back to a tensor whose first axis holds them."""
+    shape = dims(tensor)
+    return tf.reshape(tensor, [*leading, shape[0] // math.prod(leading), *shape[1:]])
