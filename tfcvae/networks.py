@@ -98,8 +98,8 @@ class _Network(keras.Model):
         for shape in _list(input_shape):
             if len(shape) == 1 and self.num_classes is None:
                 raise ValueError(
-                    "Inputs of shape [batch] are labels, for which `num_classes` must be given. "
-                    f"Received: input_shape={input_shape}, num_classes=None"
+                    f"Inputs of shape [batch] are labels, for which `{self.name}` must be given "
+                    f"`num_classes`. Received: input_shape={input_shape}, num_classes=None"
                 )
             result.append((None, self.num_classes) if len(shape) == 1 else tuple(shape))
         return result

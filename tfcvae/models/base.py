@@ -78,10 +78,12 @@ class LatentVariableModel(keras.Model, abc.ABC):
         Raises:
             ValueError: if the data do not fit the model, before the first training step.
             FloatingPointError: if a term becomes NaN or infinite; the model then has the weights
-                of the end of the last good epoch.
+                of the start of that epoch.
         """
         checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
         checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        if isinstance(x, tf.data.Dataset):
+            kw.setdefault("shuffle", False)
         guarded = callbacks
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             guarded = [*keras.tree.flatten(callbacks or []), NaNGuard()]

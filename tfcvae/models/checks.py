@@ -132,6 +132,11 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
     Arrays, finite datasets and `PyDataset`s have their values checked; of infinite datasets and of
     those of unknown length only the shapes are, and generators are left as they are.
     """
+    if isinstance(x, (list, tuple, dict)):
+        raise ValueError(
+            f"Argument `{prefix}x` must be one array, tensor or dataset. Received: a "
+            f"{type(x).__name__} of {len(x)}"
+        )
     if isinstance(x, tf.data.Dataset):
         if x.cardinality() == 0:
             raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")

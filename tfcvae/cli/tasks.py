@@ -1,0 +1,154 @@
+"""The tasks of `tfcvae train`: the data, the model and the pictures of each."""
+
+import abc
+import types
+
+import numpy as np
+
+from tfcvae import CVAE, VAE, datasets, layers, networks, plotting, priors
+
+NUM_CLASSES = 10
+BINARIZATION_SEEDS = {"validation": 1, "test": 2}
+_PICTURED = 8
+
+
+class Task(abc.ABC):
+    """A data set, what a model of it is like, and what its pictures show.
+
+    Pixels are binarised by sampling: those of training anew in every epoch, those of validation
+    and test once, with fixed seeds.
+
+    Args:
+        data: name of the data set.
+        options: dict of the options of the run.
+    """
+
+    def __init__(self, data, options):
+        self.options = types.SimpleNamespace(**options)
+        arguments = () if data == "digits" else (self.options.data_dir,)
+        self.splits = getattr(datasets, data)(*arguments)
+
+    @abc.abstractmethod
+    def prepare(self, images, labels, seed):
+        """What a model is fitted to, x or `(x, y)`, of grey images and their labels."""
+
+    @abc.abstractmethod
+    def model(self, kl):
+        """The model, not compiled, with `kl` as its regularizer."""
+
+    @abc.abstractmethod
+    def pictures(self, model):
+        """The pictures of a trained model: a dict of figures by their names."""
+
+    @abc.abstractmethod
+    def sample(self, model, num_samples, seed):
+        """A figure of draws from a model; `num_samples` may be `None` for the task's default."""
+
+    def held_out(self, split):
+        """The data of the validation or test split, as a tuple."""
+        images, labels = getattr(self.splits, split)
+        data = self.prepare(images, labels, BINARIZATION_SEEDS[split])
+        return data if isinstance(data, tuple) else (data,)
+
+    @property
+    def image_shape(self):
+        return self.splits.train.images.shape[1:]
+
+    def _mlp(self, num_classes=None):
+        units = [self.options.units] * 2
+        return networks.mlp(units, activation="swish", num_classes=num_classes)
+
+    def _prior(self, network=None):
+        name, latents = self.options.prior, self.options.latents
+        if name == "standard_normal":
+            return priors.StandardNormal(latents)
+        constructors = {
+            "normal": layers.IndependentNormal,
+            "learned_normal": priors.LearnedNormal,
+            "maf": priors.MAF,
+            "realnvp": priors.RealNVP,
+        }
+        return constructors[name](latents, network=network)
+
+
+class Unconditional(Task):
+    """Images without anything given."""
+
+    def prepare(self, images, labels, seed):
+        return datasets.binarize(images, seed=seed)
+
+    def model(self, kl):
+        return VAE(
+            layers.IndependentNormal(self.options.latents, network=self._mlp()),
+            layers.IndependentBernoulli(self.image_shape, network=self._mlp()),
+            prior=self._prior(),
+            regularizers=[kl],
+        )
+
+    def pictures(self, model):
+        (x,) = self.held_out("test")
+        figures = {
+            "reconstructions": plotting.reconstructions(x[:10], model.reconstruct(x[:10])),
+            "samples": self.sample(model, None, self.options.seed),
+        }
+        if self.options.latents == 2:
+            z = layers.center(model.encode(x))
+            figures["latent"] = plotting.latent_scatter(z, self.splits.test.labels)
+        return figures
+
+    def sample(self, model, num_samples, seed):
+        return plotting.samples(model.sample(num_samples or 64, seed=seed, mean=True))
+
+
+class ClassConditional(Task):
+    """Images given their labels."""
+
+    def prepare(self, images, labels, seed):
+        return labels, datasets.binarize(images, seed=seed)
+
+    def model(self, kl):
+        return CVAE(
+            layers.IndependentNormal(self.options.latents, network=self._mlp(NUM_CLASSES)),
+            self._prior(self._mlp(NUM_CLASSES)),
+            layers.IndependentBernoulli(self.image_shape, network=self._mlp(NUM_CLASSES)),
+            regularizers=[kl],
+        )
+
+    def pictures(self, model):
+        return {"samples": self.sample(model, None, self.options.seed)}
+
+    def sample(self, model, num_samples, seed):
+        labels = np.arange(NUM_CLASSES, dtype="int32")
+        images = np.array(model.sample(labels, num_samples or _PICTURED, seed=seed, mean=True))
+        rows = np.moveaxis(images, 0, 1).reshape(-1, *self.image_shape)
+        return plotting.samples(rows, num_columns=len(images))
+
+
+class Quadrants(Task):
+    """The hidden quadrants of images given the others, with a deterministic network's guess."""
+
+    def prepare(self, images, labels, seed):
+        binary = datasets.binarize(images, seed=seed)
+        return datasets.quadrants(binary, self.options.observed)
+
+    def model(self, kl):
+        hidden = (4 - self.options.observed) * self.splits.train.images[0].size // 4
+        return CVAE(
+            layers.IndependentNormal(self.options.latents, network=self._mlp()),
+            self._prior(self._mlp()),
+            layers.IndependentBernoulli((hidden,), network=self._mlp()),
+            baseline=layers.IndependentBernoulli((hidden,), network=self._mlp()),
+            regularizers=[kl],
+        )
+
+    def pictures(self, model):
+        return {"completions": self.sample(model, None, self.options.seed)}
+
+    def sample(self, model, num_samples, seed):
+        x, y = (array[:_PICTURED] for array in self.held_out("test"))
+        guesses = np.array(model.sample(x, num_samples or 6, seed=seed, mean=True))
+        images, truth = (datasets.complete(x, z, self.options.observed) for z in (guesses, y))
+        return plotting.completions(x, images, truth, num_images=_PICTURED)
+
+
+TASKS = {"vae": Unconditional, "labels": ClassConditional, "quadrants": Quadrants}

@@ -1,0 +1,79 @@
+"""Writing a model as a SavedModel, in the directory layout of TensorFlow Serving."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from tfcvae import shapes
+from tfcvae.models import VAE
+from tfcvae.serving.signatures import cvae_signatures, vae_signatures
+
+
+def export(model, base_dir, version=None):
+    """Writes a model as a SavedModel with named signatures, as the next version of a directory.
+
+    The version appears at once and complete: it is written beside its place and renamed. Earlier
+    versions are left as they are. Signatures take named inputs and return named float32 outputs,
+    with any batch size:
+
+    - a `tfcvae.VAE`: `reconstruct(x)`, `encode(x)`, `decode(z)`, `generate(num_samples, seed)`,
+      `log_prob(x, num_samples, seed)`;
+    - a `tfcvae.CVAE`: `predict(x)`, `generate(x, num_samples, seed)`,
+      `log_prob(x, y, num_samples, seed)`, `recognize(x, y)`.
+
+    The first is also `serving_default`. `seed` is an int32 pair; the same pair gives the draw that
+    the Python methods give, with `samples` and `means` batch-first for a CVAE.
+
+    Args:
+        model: a trained `tfcvae.VAE` or `tfcvae.CVAE`.
+        base_dir: directory of the versions, made if it does not exist.
+        version: int, the number of the version; by default one more than the largest there is.
+
+    Returns:
+        `pathlib.Path` of the new version's directory.
+
+    Raises:
+        ValueError: if the model has never been built, or the version exists.
+    """
+    if not model.built:
+        raise ValueError(
+            "Argument `model` must be built, by `fit`, `build` or a first call. "
+            f"Received: model={model}"
+        )
+    base_dir = Path(base_dir)
+    base_dir.mkdir(parents=True, exist_ok=True)
+    numbers = [int(path.name) for path in base_dir.iterdir() if path.name.isdigit()]
+    if version is None:
+        version = max(numbers, default=0) + 1
+    target = base_dir / str(shapes.check_positive_int(version, "version"))
+    if target.exists():
+        raise ValueError(
+            f"Argument `version` must be new in {base_dir}. Received: version={version}"
+        )
+    signatures = vae_signatures(model) if isinstance(model, VAE) else cvae_signatures(model)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    for name, (function, specs) in signatures.items():
+        archive.add_endpoint(name, _as_float32(function), input_signature=specs)
+    staging = Path(tempfile.mkdtemp(prefix="staging-", dir=base_dir))
+    try:
+        archive.write_out(str(staging), verbose=False)
+        staging.chmod(0o755)
+        os.rename(staging, target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return target
+
+
+def _as_float32(function):
+    """The function with float outputs in float32, whatever the precision of the model."""
+
+    def endpoint(*args):
+        outputs = function(*args)
+        return {name: tf.cast(output, tf.float32) for name, output in outputs.items()}
+
+    return endpoint
