@@ -18,7 +18,10 @@ class NaNGuard(keras.callbacks.Callback):
     """
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._saved = [np.array(variable.numpy()) for variable in self._variables()]
+        if self.model.built and not self.model.optimizer.built:
+            self.model.optimizer.build(self.model.trainable_variables)
+        variables = [*self.model.variables, *self.model.optimizer.variables]
+        self._saved = [(variable, np.array(variable.numpy())) for variable in variables]
 
     def on_train_batch_end(self, batch, logs=None):
         values = {name: float(value) for name, value in logs.items()}
@@ -26,16 +29,13 @@ class NaNGuard(keras.callbacks.Callback):
             return
         bad = [name for name in self.model.term_names if not np.isfinite(values[name])]
         first = [*bad, "loss"][0]
-        for variable, value in zip(self._variables(), self._saved):
+        for variable, value in self._saved:
             variable.assign(value)
         raise FloatingPointError(
             f"Training stopped: the term {first!r} became {values[first]} at batch {batch}. The "
             "model has the weights of the start of this epoch. Usual causes are NaN in the data "
             f"and a learning rate that is too high. Received: {values}"
         )
-
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
 
 
 class BestCheckpoint(keras.callbacks.Callback):

@@ -48,22 +48,25 @@ def flatten(tensor, event_rank):
     return tf.reshape(tensor, [*shape[: len(shape) - event_rank], math.prod(event)])
 
 
-def leading_axes(tensors, ranks):
+def leading_axes(tensors, built_shapes):
     """The sample axes in front of the batch axis, as `dims` of the input that has most of them.
 
     Args:
         tensors: list of tensors.
-        ranks: rank of each tensor without sample axes, batch axis included.
+        built_shapes: the shape each tensor has without sample axes, batch axis first.
 
     Raises:
-        ValueError: if a tensor has fewer axes than its rank.
+        ValueError: if a tensor does not end in the dimensions of its shape.
     """
-    extra = [tensor.shape.rank - rank for tensor, rank in zip(tensors, ranks)]
-    if min(extra) < 0:
-        raise ValueError(
-            f"Inputs must have ranks of at least {tuple(ranks)}, batch axis included. "
-            f"Received: shapes {[tuple(tensor.shape) for tensor in tensors]}"
-        )
+    extra = []
+    for tensor, shape in zip(tensors, built_shapes, strict=True):
+        extra.append(tensor.shape.rank - len(shape))
+        own = tensor.shape[extra[-1] + 1 :]
+        if extra[-1] < 0 or not own.is_compatible_with(shape[1:]):
+            raise ValueError(
+                f"Inputs must have shapes {built_shapes}, with any number of sample axes in front. "
+                f"Received: shapes {[tuple(tensor.shape) for tensor in tensors]}"
+            )
     return dims(tensors[extra.index(max(extra))])[: max(extra)]
 
 

@@ -41,7 +41,7 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
     def __init__(self, event_shape, network=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.event_shape = shapes.as_event_shape(event_shape)
-        if network is not None and not callable(network):
+        if network is not None and not isinstance(network, keras.layers.Layer):
             raise ValueError(
                 f"Argument `network` must be a Keras layer or model. Received: network={network}"
             )
@@ -53,7 +53,7 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
 
     def build(self, input_shape):
         input_shapes = _list_of_shapes(input_shape)
-        self._input_ranks = tuple(len(shape) for shape in input_shapes)
+        self._input_shapes = tuple(input_shapes)
         if self.network is None:
             feature_shape = input_shapes[0]
             if len(input_shapes) > 1:
@@ -73,13 +73,14 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
     def features(self, inputs):
         """Runs the network: `[*samples, batch, *feature_shape]`."""
         tensors = keras.tree.flatten(inputs)
+        leading = shapes.leading_axes(tensors, self._input_shapes)
         if self.network is None and len(tensors) == 1:
             return tensors[0]
-        leading = shapes.leading_axes(tensors, self._input_ranks)
         if not leading or getattr(self.network, "handles_samples", False):
             return self._apply(inputs)
         folded = [
-            shapes.fold(tensor, rank, leading) for tensor, rank in zip(tensors, self._input_ranks)
+            shapes.fold(tensor, len(shape), leading)
+            for tensor, shape in zip(tensors, self._input_shapes)
         ]
         return shapes.unfold(self._apply(keras.tree.pack_sequence_as(inputs, folded)), leading)
 
@@ -88,8 +89,8 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
             return self.network(inputs)
         return tf.concat(
             [
-                shapes.flatten(tf.cast(tensor, self.compute_dtype), rank - 1)
-                for tensor, rank in zip(keras.tree.flatten(inputs), self._input_ranks)
+                shapes.flatten(tf.cast(tensor, self.compute_dtype), len(shape) - 1)
+                for tensor, shape in zip(keras.tree.flatten(inputs), self._input_shapes)
             ],
             axis=-1,
         )

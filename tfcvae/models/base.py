@@ -80,8 +80,10 @@ class LatentVariableModel(keras.Model, abc.ABC):
             FloatingPointError: if a term becomes NaN or infinite; the model then has the weights
                 of the start of that epoch.
         """
-        checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
+        shape = checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
         checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        if shape is not None and not self.built:
+            self.build((None, *shape[1:]))
         if isinstance(x, tf.data.Dataset):
             kw.setdefault("shuffle", False)
         guarded = callbacks
@@ -209,10 +211,16 @@ class LatentVariableModel(keras.Model, abc.ABC):
         return cls(**{k: _deserialize(value) for k, value in config.items()})
 
 
-def build(layer, input_shape):
+def build(name, layer, input_shape):
     """Builds a layer unless it has been built before, by its user or by loading."""
-    if not layer.built:
+    if layer.built:
+        return
+    try:
         layer.build(input_shape)
+    except ValueError as error:
+        raise ValueError(
+            f"Argument `{name}` must take inputs of shape {input_shape}. Received: {error}"
+        ) from error
 
 
 def _deserialize(value):

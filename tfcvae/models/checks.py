@@ -15,6 +15,11 @@ _RESERVED = ("loss", "elbo", "reconstruction", "gsnn", "baseline", "importance_b
 
 def check_regularizers(regularizers, importance_weighted):
     """Returns the regularizers as a tuple if they are callables with names of their own."""
+    if not isinstance(regularizers, (list, tuple)):
+        raise ValueError(
+            "Argument `regularizers` must be a list of regularizers. "
+            f"Received: regularizers={regularizers}"
+        )
     regularizers = tuple(regularizers)
     names = [getattr(r, "name", None) for r in regularizers]
     valid = all(callable(r) for r in regularizers) and all(isinstance(n, str) for n in names)
@@ -115,7 +120,8 @@ def check_values(name, values, layer=None):
         raise ValueError(f"Argument `{name}` must be numeric. Received: dtype {values.dtype}")
     if not np.all(np.isfinite(values)):
         raise ValueError(f"Argument `{name}` must be finite. Received: NaN or infinite values")
-    images = np.issubdtype(values.dtype, np.integer) and values.ndim > 2
+    integers = np.issubdtype(values.dtype, np.integer)
+    images = integers and (values.ndim > 2 or (values.ndim > 1 and values.dtype == np.uint8))
     if images and values.max() > 1 and not getattr(layer, "takes_integers", False):
         raise ValueError(
             f"Argument `{name}` must hold images scaled to floats, such as "
@@ -126,12 +132,42 @@ def check_values(name, values, layer=None):
         layer.check_support(values, name)
 
 
+def check_built_shape(name, shape, model):
+    """Raises a `ValueError` unless `shape` is a batch of what a built model was built for."""
+    if not model.built:
+        return
+    built = tuple(model.get_build_config()["input_shape"])
+    if not tf.TensorShape(shape).is_compatible_with([None, *built[1:]]):
+        raise ValueError(
+            f"Argument `{name}` must have shape {('batch', *built[1:])}, which the model was built "
+            f"for. Received: {name} of shape {tuple(shape)}"
+        )
+
+
+def check_labels(name, values, *layers):
+    """Raises a `ValueError` unless integer labels `[batch]` are classes of the layers' networks."""
+    values = np.asarray(values)
+    numbers = [getattr(getattr(layer, "network", None), "num_classes", None) for layer in layers]
+    for num_classes in {number for number in numbers if number} if values.ndim == 1 else ():
+        if values.min() < 0 or values.max() >= num_classes:
+            raise ValueError(
+                f"Argument `{name}` must hold labels from 0 to {num_classes - 1}, since a network "
+                f"has `num_classes={num_classes}`. Received: labels from {values.min()} to "
+                f"{values.max()}"
+            )
+
+
 def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix=""):
     """Checks the first batch of what `fit` or `evaluate` received.
 
     Arrays, finite datasets and `PyDataset`s have their values checked; of infinite datasets and of
     those of unknown length only the shapes are, and generators are left as they are.
+
+    Returns:
+        The shape of a batch of x, or `None` if it is not known.
     """
+    if x is None:
+        raise ValueError(f"Argument `{prefix}x` is required. Received: {prefix}x=None")
     if isinstance(x, (list, tuple, dict)):
         raise ValueError(
             f"Argument `{prefix}x` must be one array, tensor or dataset. Received: a "
@@ -142,7 +178,8 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
             raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")
         if x.cardinality() < 0:
             x, y, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
-            return model._check_shapes(x, y, prefix)
+            model._check_shapes(x, y, prefix)
+            return x.shape
         batch = next(iter(x.take(1)))
     elif isinstance(x, keras.utils.PyDataset):
         if not len(x):
@@ -157,7 +194,8 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
         return None
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     model._check_batch(x, y, prefix)
-    return check_sample_weight(sample_weight, x, prefix)
+    check_sample_weight(sample_weight, x, prefix)
+    return x.shape
 
 
 def check_sample_weight(sample_weight, x, prefix):

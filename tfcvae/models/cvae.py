@@ -90,12 +90,12 @@ class CVAE(LatentVariableModel):
         x, y, z = input_shape, (None, *self.generation.event_shape), (None, *self.prior.event_shape)
         guess = ()
         if self.baseline is not None:
-            build(self.baseline, x)
+            build("baseline", self.baseline, x)
             guess = (y,)
         if self.recognition is not None:
-            build(self.recognition, (x, y))
-        build(self.prior, (x, *guess) if guess else x)
-        build(self.generation, (x, z, *guess))
+            build("recognition", self.recognition, (x, y))
+        build("prior", self.prior, (x, *guess) if guess else x)
+        build("generation", self.generation, (x, z, *guess))
 
     def recognize(self, x, y):
         """The posterior q(z|x,y) of x and y `[batch, ...]`; batch shape `[batch]`."""
@@ -215,11 +215,14 @@ class CVAE(LatentVariableModel):
                 f"Argument `{prefix}y` is required: a CVAE models y given x. Received: y=None"
             )
         checks.check_event_shape(f"{prefix}y", y.shape, self.generation)
+        checks.check_built_shape(f"{prefix}x", x.shape, self)
         checks.check_same_length(**{f"{prefix}x": x, f"{prefix}y": y})
 
     def _check_batch(self, x, y, prefix):
         self._check_shapes(x, y, prefix)
         checks.check_values(f"{prefix}x", x)
+        parts = (self.recognition, self.prior, self.generation, self.baseline)
+        checks.check_labels(f"{prefix}x", x, *parts)
         checks.check_values(f"{prefix}y", y, self.generation)
 
     def get_config(self):

@@ -71,9 +71,9 @@ class VAE(LatentVariableModel):
 
     def build(self, input_shape):
         checks.check_event_shape("x", input_shape, self.decoder)
-        build(self.encoder, (None, *self.decoder.event_shape))
-        build(self.prior, None)
-        build(self.decoder, (None, *self.encoder.event_shape))
+        build("encoder", self.encoder, (None, *self.decoder.event_shape))
+        build("prior", self.prior, None)
+        build("decoder", self.decoder, (None, *self.encoder.event_shape))
 
     def encode(self, x):
         """The posterior q(z|x) of x `[batch, ...]`: a distribution with batch shape `[batch]`."""

@@ -85,8 +85,7 @@ def _as_diag(distribution):
     if isinstance(distribution, tfd.Independent) and distribution.event_shape.rank == 1:
         factors = distribution.distribution
         if isinstance(factors, tfd.Normal):
-            scale = tf.broadcast_to(factors.scale, tf.shape(factors.loc))
-            return tfd.MultivariateNormalDiag(factors.loc, scale)
+            return tfd.MultivariateNormalDiag(factors.mean(), factors.stddev())
     return distribution
 
 

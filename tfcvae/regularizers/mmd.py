@@ -71,7 +71,8 @@ class MMD(Regularizer):
         others = pairs * (1.0 - tf.eye(rows, dtype=z.dtype))
         crossed = others if prior.batch_shape.rank else pairs
         within = self._mean_kernel(z, z, others) + self._mean_kernel(target, target, others)
-        return within - 2.0 * self._mean_kernel(z, target, crossed)
+        mmd = within - 2.0 * self._mean_kernel(z, target, crossed)
+        return tf.where(tf.reduce_sum(others) > 0, mmd, 0.0)
 
     def _mean_kernel(self, a, b, pairs):
         """The mean of the kernel over the pairs of rows, each with its weight."""
