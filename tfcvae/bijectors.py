@@ -40,7 +40,6 @@ class Parameters(keras.layers.Layer):
                 shape=(input_shape[-1], self.units), initializer="zeros", name="kernel"
             )
         self.bias = self.add_weight(shape=(self.units,), initializer=self.initializer, name="bias")
-        self.built = True
 
     def call(self, context=None):
         bias = tf.convert_to_tensor(self.bias)
@@ -95,8 +94,8 @@ class Conditioner(keras.layers.Layer):
         self.autoregressive = autoregressive
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape, context_shape=None):
-        sizes = [input_shape[-1], *self.hidden_units, self.output_size * self.num_params]
+    def build(self, z_shape, context_shape=None):
+        sizes = [z_shape[-1], *self.hidden_units, self.output_size * self.num_params]
         self._masks = self._make_masks() if self.autoregressive else [None] * (len(sizes) - 1)
         self._kernels, self._biases, self._context_kernels = [], [], []
         for i, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:])):
@@ -119,7 +118,6 @@ class Conditioner(keras.layers.Layer):
                         name=f"context_kernel_{i}",
                     )
                 )
-        self.built = True
 
     def call(self, z, context=None):
         h = z
@@ -179,12 +177,11 @@ class MaskedAffine(keras.layers.Layer):
         super().__init__(**kwargs)
         self.event_size = event_size
         self.conditioner = Conditioner(
-            event_size, 2, hidden_units, autoregressive=True, dtype=self.dtype_policy
+            event_size, 2, hidden_units, autoregressive=True, dtype=self.variable_dtype
         )
 
     def build(self, context_shape=None):
         self.conditioner.build((None, self.event_size), context_shape)
-        self.built = True
 
     def call(self, context=None):
         return tfb.MaskedAutoregressiveFlow(
@@ -226,12 +223,11 @@ class AffineCoupling(keras.layers.Layer):
         self.event_size = event_size
         self.num_masked = (event_size + 1) // 2
         self.conditioner = Conditioner(
-            event_size - self.num_masked, 2, hidden_units, dtype=self.dtype_policy
+            event_size - self.num_masked, 2, hidden_units, dtype=self.variable_dtype
         )
 
     def build(self, context_shape=None):
         self.conditioner.build((None, self.num_masked), context_shape)
-        self.built = True
 
     def call(self, context=None):
         return tfb.RealNVP(

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from tfcvae import shapes
+from tfcvae.layers.base import keep_frozen
 
 
 def mlp(units, activation="relu", num_classes=None):
@@ -102,13 +103,14 @@ class _Network(keras.Model):
                     f"`num_classes`. Received: input_shape={input_shape}, num_classes=None"
                 )
             result.append((None, self.num_classes) if len(shape) == 1 else tuple(shape))
+        self._labels = tuple(len(shape) == 1 for shape in _list(input_shape))
         return result
 
     def _inputs(self, inputs):
         """The inputs as a list of float tensors, labels as one-hot vectors."""
         result = []
-        for x in _list(inputs):
-            if x.shape.rank == 1:
+        for x, are_labels in zip(_list(inputs), self._labels):
+            if are_labels:
                 x = tf.one_hot(tf.cast(x, "int32"), self.num_classes)
             result.append(tf.cast(x, self.compute_dtype))
         return result
@@ -168,8 +170,8 @@ class MLP(_Network):
         units = shapes.as_event_shape(units, "units")
         self._config = {"units": units, "activation": activation}
         self.dense = [
-            JointDense(units[0], activation),
-            *(keras.layers.Dense(n, activation) for n in units[1:]),
+            JointDense(units[0], activation, dtype=self.dtype_policy),
+            *(keras.layers.Dense(n, activation, dtype=self.dtype_policy) for n in units[1:]),
         ]
 
     def build(self, input_shape):
@@ -178,6 +180,7 @@ class MLP(_Network):
         self.dense[0].build([(None, shapes.size(shape[1:])) for shape in sizes])
         for previous, layer in zip(self.dense, self.dense[1:]):
             layer.build((None, previous.units))
+        keep_frozen(self)
 
     def call(self, inputs):
         tensors = [shapes.flatten(x, r - 1) for x, r in zip(self._inputs(inputs), self._ranks)]
@@ -204,11 +207,17 @@ class ConvEncoder(_Network):
             "units": units,
             "activation": activation,
         }
-        convolution = {"strides": 2, "padding": "same", "activation": activation}
+        dtype = self.dtype_policy
+        convolution = {
+            "strides": 2,
+            "padding": "same",
+            "activation": activation,
+            "dtype": dtype,
+        }
         self.stack = [
             *(keras.layers.Conv2D(n, kernel_size, **convolution) for n in filters),
-            keras.layers.Flatten(),
-            *(keras.layers.Dense(n, activation) for n in units),
+            keras.layers.Flatten(dtype=dtype),
+            *(keras.layers.Dense(n, activation, dtype=dtype) for n in units),
         ]
 
     def build(self, input_shape):
@@ -226,6 +235,7 @@ class ConvEncoder(_Network):
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
         self._size = shape[-1]
+        keep_frozen(self)
 
     def call(self, inputs):
         h = tf.concat([self._as_channels(x) for x in self._inputs(inputs)], axis=-1)
@@ -266,8 +276,14 @@ class ConvDecoder(_Network):
         }
         scale = 2 ** len(filters)
         self._start = (*(math.ceil(n / scale) for n in self.image_size), filters[0])
-        self.dense = JointDense(math.prod(self._start), activation)
-        convolution = {"strides": 2, "padding": "same", "activation": activation}
+        self.dense = JointDense(math.prod(self._start), activation, dtype=self.dtype_policy)
+        dtype = self.dtype_policy
+        convolution = {
+            "strides": 2,
+            "padding": "same",
+            "activation": activation,
+            "dtype": dtype,
+        }
         self.stack = [keras.layers.Conv2DTranspose(n, kernel_size, **convolution) for n in filters]
 
     def build(self, input_shape):
@@ -278,6 +294,7 @@ class ConvDecoder(_Network):
         for layer in self.stack:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
+        keep_frozen(self)
 
     def call(self, inputs):
         tensors = [shapes.flatten(x, r - 1) for x, r in zip(self._inputs(inputs), self._ranks)]

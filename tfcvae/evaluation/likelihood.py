@@ -97,7 +97,7 @@ def _estimate(model, score, data, batch_size, seed, verbose):
         dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
     else:
         checks.check_data(model, data)
-    compiled = tf.function(score, reduce_retracing=True)
+    compiled = tf.function(score, autograph=False, reduce_retracing=True)
     seed = seeds.as_seed(seed)
     total = dataset.cardinality().numpy()
     progress = keras.utils.Progbar(total if total > 0 else None, verbose=verbose, unit_name="batch")

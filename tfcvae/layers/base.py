@@ -62,7 +62,7 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
             feature_shape = _build_network(self.network, input_shape)
         self.feature_shape = tuple(feature_shape[1:])
         self.build_parameters()
-        self.built = True
+        keep_frozen(self)
 
     def build_parameters(self):
         """Creates the layer's own weights; `feature_shape` is known by then."""
@@ -113,6 +113,16 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
     def from_config(cls, config):
         config = {**config, "network": keras.saving.deserialize_keras_object(config["network"])}
         return cls(**config)
+
+
+def keep_frozen(layer):
+    """Freezes what a frozen layer has made since: Keras's flag reaches only what exists.
+
+    It is set twice since an assignment of the value that it has already does nothing.
+    """
+    if not layer.trainable:
+        layer.trainable = True
+        layer.trainable = False
 
 
 def check_support(name, rule, values, valid):

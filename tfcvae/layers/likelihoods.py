@@ -1,5 +1,7 @@
 """Distribution layers over the elements of an event."""
 
+import numbers
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -43,13 +45,13 @@ class IndependentNormal(ProjectedLayer):
 
     def __init__(self, event_shape, network=None, scale=None, projection=True, **kwargs):
         super().__init__(event_shape, network, projection, **kwargs)
-        number = isinstance(scale, (int, float)) and not isinstance(scale, bool)
+        number = isinstance(scale, numbers.Real) and not isinstance(scale, bool)
         if not (scale is None or scale == "shared" or (number and 0 < scale < np.inf)):
             raise ValueError(
                 'Argument `scale` must be None, "shared" or a finite float > 0. '
                 f"Received: scale={scale}"
             )
-        self.scale = scale
+        self.scale = float(scale) if number else scale
 
     def build_parameters(self):
         super().build_parameters()
@@ -112,7 +114,8 @@ class MultivariateNormalTriL(ProjectedLayer):
 
     def get_config(self):
         config = super().get_config()
-        return {**config, "event_size": config.pop("event_shape")[0]}
+        (event_size,) = config.pop("event_shape")
+        return {**config, "event_size": event_size}
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -143,7 +146,7 @@ class IndependentContinuousBernoulli(ProjectedLayer):
 
     def distribution(self, features):
         (logits,) = self._elementwise(features)
-        return _independent(tfd.ContinuousBernoulli(logits), self.event_shape)
+        return _independent(tfd.ContinuousBernoulli(logits, dtype=logits.dtype), self.event_shape)
 
     def check_support(self, values, name):
         valid = values.min() >= 0 and values.max() <= 1

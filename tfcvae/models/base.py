@@ -1,6 +1,7 @@
 """What `VAE` and `CVAE` share: the objective, its terms, and estimates of the likelihood."""
 
 import abc
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -64,6 +65,10 @@ class LatentVariableModel(keras.Model, abc.ABC):
                 "Argument `loss` must be None: the loss is the negative ELBO with the model's "
                 f"regularizers, under the likelihood of its decoder. Received: loss={loss}"
             )
+        optimizer = keras.optimizers.get(optimizer)
+        half = keras.config.dtype_policy().name == "mixed_float16"
+        if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer=optimizer, **kwargs)
 
     def compile_from_config(self, config):
@@ -81,7 +86,9 @@ class LatentVariableModel(keras.Model, abc.ABC):
                 of the start of that epoch.
         """
         shape = checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
-        checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        held_out = checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        kw["validation_data"] = held_out
+        y = checks.weighted_target(x, y, kw.get("sample_weight"))
         if shape is not None and not self.built:
             self.build((None, *shape[1:]))
         if isinstance(x, tf.data.Dataset):
@@ -95,6 +102,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """Keras's `evaluate`, after a check of the first batch."""
         if not kw.get("_use_cached_eval_dataset"):
             checks.check_data(self, x, y, sample_weight, batch_size)
+        y = checks.weighted_target(x, y, sample_weight)
         return super().evaluate(x, y, batch_size, verbose, sample_weight, **kw)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
@@ -122,7 +130,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         yield "reconstruction", reconstruction, None if self.importance_weighted else reconstruction
         if self.importance_weighted:
             log_w = log_lik + prior.log_prob(z) - posterior.log_prob(z)
-            bound = tf.reduce_logsumexp(log_w, 0) - tf.math.log(float(self.num_samples))
+            bound = tf.reduce_logsumexp(log_w, 0) - math.log(self.num_samples)
             bound = weighted_mean(bound, sample_weight)
             yield "importance_bound", bound, -bound
         kl, kl_loss = None, None
@@ -195,7 +203,12 @@ class LatentVariableModel(keras.Model, abc.ABC):
         x = tf.convert_to_tensor(x)
         y = None if y is None else tf.convert_to_tensor(y)
         self._check_shapes(x, y, "")
+        self._ensure_built(x)
         return self._parts(x, y, training=False)
+
+    def _ensure_built(self, x):
+        if not self.built:
+            self.build((None, *x.shape[1:]))
 
     def get_config(self):
         return {

@@ -1,6 +1,7 @@
 """Checks of arguments and of the first batch of data, before any work is lost."""
 
 import itertools
+import numbers
 
 import keras
 import numpy as np
@@ -71,7 +72,7 @@ def check_same_event_shape(**layers):
 
 def check_alpha(alpha):
     """Returns `alpha` as a float in [0, 1]."""
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
+    if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 <= alpha <= 1:
         raise ValueError(f"Argument `alpha` must be a float in [0, 1]. Received: alpha={alpha}")
     return float(alpha)
 
@@ -211,9 +212,22 @@ def check_sample_weight(sample_weight, x, prefix):
 
 
 def check_validation_data(model, validation_data, batch_size):
-    """Checks the first batch of `validation_data`: a tuple of arrays, or a dataset."""
+    """Checks the first batch of `validation_data`: a tuple of arrays, or a dataset.
+
+    Returns:
+        The data as `fit` takes them, a weighted x without y with a y that Keras does not drop.
+    """
     if validation_data is None:
-        return
-    parts = validation_data if isinstance(validation_data, (tuple, list)) else (validation_data,)
-    padded = itertools.islice(itertools.chain(parts, itertools.repeat(None)), 3)
-    check_data(model, *padded, batch_size=batch_size, prefix="validation ")
+        return None
+    if not isinstance(validation_data, (tuple, list)):
+        check_data(model, validation_data, batch_size=batch_size, prefix="validation ")
+        return validation_data
+    padded = itertools.islice(itertools.chain(validation_data, itertools.repeat(None)), 3)
+    x, y, sample_weight = padded
+    check_data(model, x, y, sample_weight, batch_size, "validation ")
+    return x, weighted_target(x, y, sample_weight), sample_weight
+
+
+def weighted_target(x, y, sample_weight):
+    """The y that `fit` needs: Keras drops the weights of arrays without one."""
+    return x if y is None and sample_weight is not None else y

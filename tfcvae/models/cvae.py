@@ -101,15 +101,16 @@ class CVAE(LatentVariableModel):
         """The posterior q(z|x,y) of x and y `[batch, ...]`; batch shape `[batch]`."""
         if self.recognition is None:
             raise ValueError("This model has no recognition network. Received: recognition=None")
+        self._ensure_built(x)
         return self.recognition((x, y), training=False)
 
     def prior_distribution(self, x):
         """The prior p(z|x) of x `[batch, ...]`: batch shape `[batch]`, or `[]` if it ignores x."""
-        return self._given(x, False)[0]
+        return self._given_checked(x)[0]
 
     def generate(self, x, z):
         """The likelihood p(y|x,z) of x `[batch, ...]` and z `[*samples, batch, event_size]`."""
-        return self._given(x, False)[1](z)
+        return self._given_checked(x)[1](z)
 
     def call(self, x, training=None):
         """The deterministic prediction y*, the mean of p(y|x,z*) at the prior's z*."""
@@ -134,7 +135,7 @@ class CVAE(LatentVariableModel):
         checks.check_num_samples(num_samples)
         x = tf.convert_to_tensor(x)
         z_seed, y_seed = seeds.split(seeds.as_seed(seed))
-        prior, likelihood, _ = self._given(x, False)
+        prior, likelihood, _ = self._given_checked(x)
         likelihood = likelihood(draw(prior, num_samples, tf.shape(x)[0], z_seed))
         return layers.center(likelihood) if mean else likelihood.sample(seed=y_seed)
 
@@ -176,6 +177,12 @@ class CVAE(LatentVariableModel):
                 f"`{what}` needs a trained recognition network; with `alpha=0` use "
                 f'`log_prob(..., method="monte_carlo")`. Received: alpha={self.alpha}'
             )
+
+    def _given_checked(self, x):
+        x = tf.convert_to_tensor(x)
+        checks.check_built_shape("x", x.shape, self)
+        self._ensure_built(x)
+        return self._given(x, training=False)
 
     def _given(self, x, training):
         """p(z|x), the function z -> p(y|x,z), and p(y|x) of the baseline or `None`."""

@@ -22,9 +22,10 @@ class VAE(LatentVariableModel):
     vae.fit(images, epochs=20)
     ```
 
-    `fit` takes x alone: an array, a `tf.data.Dataset` or a `keras.utils.PyDataset` of x, of `(x,)`
-    or of `(x, None, sample_weight)`. Compiled metrics compare x with its reconstruction. Logged, in
-    nats: `loss`, `elbo`, `reconstruction`, `kl` and each further regularizer by its name.
+    `fit` takes x alone, with or without `sample_weight`: an array, a `keras.utils.PyDataset` of
+    `(x,)`, or a `tf.data.Dataset` of x, of `(x,)` or of `(x, None, sample_weight)`. Compiled metrics
+    compare x with its reconstruction. Logged, in nats: `loss`, `elbo`, `reconstruction`, `kl` and
+    each further regularizer by its name.
 
     Args:
         encoder: distribution layer from x to q(z|x), with event shape `[event_size]`.
@@ -77,14 +78,17 @@ class VAE(LatentVariableModel):
 
     def encode(self, x):
         """The posterior q(z|x) of x `[batch, ...]`: a distribution with batch shape `[batch]`."""
+        self._ensure_built()
         return self.encoder(x, training=False)
 
     def decode(self, z):
         """The likelihood p(x|z) of z `[*samples, batch, event_size]`."""
+        self._ensure_built()
         return self.decoder(z, training=False)
 
     def prior_distribution(self):
         """The prior p(z), with batch shape `[]`."""
+        self._ensure_built()
         return self.prior(None, training=False)
 
     def call(self, x, training=None):
@@ -107,7 +111,6 @@ class VAE(LatentVariableModel):
             Tensor `[num_samples, *event_shape]`.
         """
         checks.check_num_samples(num_samples)
-        self._ensure_built()
         z_seed, x_seed = seeds.split(seeds.as_seed(seed))
         likelihood = self.decode(self.prior_distribution().sample(num_samples, seed=z_seed))
         return layers.center(likelihood) if mean else likelihood.sample(seed=x_seed)
@@ -145,7 +148,7 @@ class VAE(LatentVariableModel):
             target=tf.cast(x, self.variable_dtype),
         )
 
-    def _ensure_built(self):
+    def _ensure_built(self, x=None):
         if not self.built:
             self.build((None, *self.decoder.event_shape))
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from tfcvae import shapes
-from tfcvae.layers.base import DistributionLayer
+from tfcvae.layers.base import DistributionLayer, keep_frozen
 
 
 class Prior(DistributionLayer):
@@ -38,7 +38,7 @@ class Prior(DistributionLayer):
     def build(self, input_shape=None):
         if self.network is None:
             self.build_parameters()
-            self.built = True
+            keep_frozen(self)
         else:
             super().build(input_shape)
 

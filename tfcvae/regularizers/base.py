@@ -2,6 +2,7 @@
 
 import abc
 import math
+import numbers
 
 import keras
 import tensorflow as tf
@@ -73,7 +74,7 @@ class Regularizer(abc.ABC):
 
 def check_number(value, name, rule="a finite float >= 0"):
     """Returns a float >= 0, or raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
         raise ValueError(f"Argument `{name}` must be {rule}. Received: {name}={value}")
     return float(value)
 
