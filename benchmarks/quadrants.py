@@ -125,7 +125,8 @@ def table(rows):
     """Prints the results, one line for each model and estimate."""
     found = {(row["model"], row["observed"]): row for row in rows}
     lines = []
-    for name, label in LABELS.items():
+    present = {name: label for name, label in LABELS.items() if any(name in key for key in found)}
+    for name, label in present.items():
         for estimate in ["exact"] if name == "nn" else ["elbo", "monte_carlo", "importance"]:
             cells = []
             for observed in (1, 2, 3):

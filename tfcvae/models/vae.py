@@ -23,9 +23,9 @@ class VAE(LatentVariableModel):
     ```
 
     `fit` takes x alone, with or without `sample_weight`: an array, a `keras.utils.PyDataset` of
-    `(x,)`, or a `tf.data.Dataset` of x, of `(x,)` or of `(x, None, sample_weight)`. Compiled metrics
-    compare x with its reconstruction. Logged, in nats: `loss`, `elbo`, `reconstruction`, `kl` and
-    each further regularizer by its name.
+    `(x,)`, or a `tf.data.Dataset` of x, of `(x,)` or of `(x, None, sample_weight)`. Compiled
+    metrics compare x with its reconstruction. Logged, in nats: `loss`, `elbo`, `reconstruction`,
+    `kl` and each further regularizer by its name.
 
     Args:
         encoder: distribution layer from x to q(z|x), with event shape `[event_size]`.
