@@ -9,6 +9,7 @@ import tensorflow_probability as tfp
 
 import tfcvae
 from tfcvae import bijectors, layers, networks, priors, regularizers
+from tfcvae.networks.base import JointDense
 
 tfd = tfp.distributions
 
@@ -167,7 +168,7 @@ NETWORKS = {
         X,
         (4, 2),
     ),
-    "joint_dense": Case(lambda: networks.JointDense(3, "tanh"), [X, Z], (3,)),
+    "joint_dense": Case(lambda: JointDense(3, "tanh"), [X, Z], (3,)),
     "mlp": Case(lambda: mlp((4, 3)), X, (3,)),
     "mlp_two_inputs": Case(lambda: mlp(), (IMAGES, Z), (4,)),
     "mlp_labels": Case(lambda: mlp(num_classes=3), (LABELS, Z), (4,)),

@@ -18,6 +18,11 @@ def _independent(distribution, event_shape):
     return tfd.Independent(distribution, reinterpreted_batch_ndims=len(event_shape))
 
 
+def _check_unit_interval(name, values):
+    valid = values.min() >= 0 and values.max() <= 1
+    check_support(name, "values in [0, 1] (scale 8-bit images by 1/255)", values, valid)
+
+
 @keras.saving.register_keras_serializable("tfcvae")
 class IndependentNormal(ProjectedLayer):
     """Independent normal distributions over the elements of an event.
@@ -130,8 +135,7 @@ class IndependentBernoulli(ProjectedLayer):
         return _independent(tfd.Bernoulli(logits, dtype=logits.dtype), self.event_shape)
 
     def check_support(self, values, name):
-        valid = values.min() >= 0 and values.max() <= 1
-        check_support(name, "values in [0, 1] (scale 8-bit images by 1/255)", values, valid)
+        _check_unit_interval(name, values)
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -149,8 +153,7 @@ class IndependentContinuousBernoulli(ProjectedLayer):
         return _independent(tfd.ContinuousBernoulli(logits, dtype=logits.dtype), self.event_shape)
 
     def check_support(self, values, name):
-        valid = values.min() >= 0 and values.max() <= 1
-        check_support(name, "values in [0, 1] (scale 8-bit images by 1/255)", values, valid)
+        _check_unit_interval(name, values)
 
 
 @keras.saving.register_keras_serializable("tfcvae")

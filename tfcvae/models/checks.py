@@ -48,26 +48,21 @@ def check_layers(**layers):
             )
 
 
+def check_same_event_shape(rule="have the same event shape", rank=None, **layers):
+    """Raises a `ValueError` unless all layers have one event shape, of `rank` if it is given."""
+    check_layers(**layers)
+    event_shapes = {name: tuple(layer.event_shape) for name, layer in layers.items()}
+    different = len(set(event_shapes.values())) > 1
+    if different or any(len(shape) != rank for shape in event_shapes.values() if rank):
+        raise ValueError(
+            f"Arguments {' and '.join(f'`{name}`' for name in layers)} must {rule}. "
+            f"Received: event shapes {event_shapes}"
+        )
+
+
 def check_latent_sizes(**layers):
     """Raises a `ValueError` unless all layers are distributions over vectors of one size."""
-    check_layers(**layers)
-    event_shapes = {name: tuple(layer.event_shape) for name, layer in layers.items()}
-    if len(set(event_shapes.values())) > 1 or any(len(s) != 1 for s in event_shapes.values()):
-        raise ValueError(
-            f"Arguments {' and '.join(f'`{name}`' for name in layers)} must be distributions over "
-            f"latent vectors of the same size. Received: event shapes {event_shapes}"
-        )
-
-
-def check_same_event_shape(**layers):
-    """Raises a `ValueError` unless all layers have one event shape."""
-    check_layers(**layers)
-    event_shapes = {name: tuple(layer.event_shape) for name, layer in layers.items()}
-    if len(set(event_shapes.values())) > 1:
-        raise ValueError(
-            f"Arguments {' and '.join(f'`{name}`' for name in layers)} must have the same event "
-            f"shape. Received: event shapes {event_shapes}"
-        )
+    check_same_event_shape("be distributions over latent vectors of the same size", 1, **layers)
 
 
 def check_alpha(alpha):
