@@ -130,6 +130,7 @@ def test_evaluate_takes_the_split_and_the_seed(runs):
     "task, num_axes", [("vae", 2), ("labels", 20), ("quadrants", 8 * (2 + 2))], ids=COMMANDS
 )
 def test_sample_draws_a_picture(runs, tmp_path, monkeypatch, task, num_axes):
+    directory = runs(task)[0]
     figures = []
     save = plotting.save
     monkeypatch.setattr(
@@ -138,7 +139,7 @@ def test_sample_draws_a_picture(runs, tmp_path, monkeypatch, task, num_axes):
     pictures = [tmp_path / f"{i}.png" for i in range(3)]
     for path, seed in zip(pictures, (0, 0, 1)):
         arguments = ["--num-samples", 2, "--seed", seed, "--output", path]
-        result = run("sample", runs(task)[0], *arguments)
+        result = run("sample", directory, *arguments)
         assert result.exit_code == 0, result.output
         assert result.stdout == f"{path}\n"
     assert len(figures[0].axes) == num_axes
