@@ -21,7 +21,7 @@ from tfcvae import CVAE, datasets, evaluation, layers, networks, priors, regular
 
 BATCH_SIZE = 200
 LATENTS = 50
-EPOCHS = {"nn": 20, "normal": 90, "flow": 60}
+EPOCHS = {"nn": 60, "normal": 100, "flow": 65}
 
 
 def mlp():
