@@ -109,6 +109,26 @@ LAYERS = {
     "categorical_pixels": Case(
         lambda: layers.OneHotCategorical((4, 3, 3), keeps_space()), IMAGES, (4, 3, 3)
     ),
+    "multi_scale": Case(
+        lambda: layers.MultiScale(layers.IndependentBernoulli((4, 3, 1), keeps_space())),
+        IMAGES,
+        (4, 3, 1),
+    ),
+    "multi_scale_flat": Case(
+        lambda: layers.MultiScale(
+            layers.IndependentNormal((4, 3, 1), mlp(), scale="shared"), (0.5,), (2,)
+        ),
+        X,
+        (4, 3, 1),
+    ),
+    "multi_scale_trunk": Case(
+        lambda: layers.MultiScale(
+            layers.OneHotCategorical((4, 3, 2), networks.unet((2, 3), (3,), activation="tanh")),
+            (0.25, 0.5, 1.0),
+        ),
+        (IMAGES, Z),
+        (4, 3, 2),
+    ),
     "lambda": Case(
         lambda: layers.DistributionLambda(laplace, 3, network=keras.layers.Dense(3)), X, (3,)
     ),
@@ -188,6 +208,25 @@ NETWORKS = {
         (LABELS, Z),
         (4, 3, 2),
     ),
+    "block_omission": Case(lambda: layers.BlockOmission(seed=1), IMAGES, (4, 3, 2)),
+    "image_pyramid": Case(lambda: layers.ImagePyramid(), IMAGES, (4, 3, 6)),
+    "unet": Case(lambda: networks.unet((2, 3, 4), (3,), activation="tanh"), IMAGES, (4, 3, 3)),
+    "unet_joined": Case(
+        lambda: networks.unet((2, 3), (4, 3), activation="tanh", num_classes=3),
+        (IMAGES, Z, LABELS),
+        (4, 3, 3),
+    ),
+    "unet_two_images": Case(
+        lambda: networks.unet((2,), (3,), activation="tanh"), (IMAGES, Z, IMAGES), (4, 3, 3)
+    ),
+    "preprocessed": Case(
+        lambda: networks.preprocessed(layers.ImagePyramid((0.5,)), networks.unet((2,), (3,))),
+        (IMAGES, Z),
+        (4, 3, 3),
+    ),
+    "preprocessed_alone": Case(
+        lambda: networks.preprocessed(layers.BlockOmission(), mlp()), IMAGES, (4,)
+    ),
 }
 
 WARM_UP = {"initial_learning_rate": 0.0, "decay_steps": 10, "end_learning_rate": 1.0}
@@ -221,6 +260,7 @@ CLASSES = RNG.integers(0, 3, 16)
 CLASSES[:3] = [0, 1, 2]
 PIXELS = RNG.integers(0, 256, (16, 3))
 ELBO = {"reconstruction": 1.0, "kl": 1.0, "elbo": 0.0}
+HYBRID = {"reconstruction": 0.5, "kl": 0.5, "elbo": 0.0, "gsnn": 0.5, "hybrid": 0.0}
 
 
 def vae(decoder=None, **kwargs):
@@ -251,13 +291,23 @@ def integers_encoder():
     return layers.IndependentNormal(2, network)
 
 
-def segmenter():
-    return tfcvae.CVAE(
-        recognition=layers.IndependentNormal(2, networks.conv_encoder((2,))),
-        prior=layers.IndependentNormal(2, networks.conv_encoder((2,))),
-        generation=layers.IndependentBernoulli((4, 3, 1), networks.conv_decoder((4, 3), (2,))),
-        seed=0,
-    )
+def masks(network):
+    return layers.IndependentBernoulli((4, 3, 1), network)
+
+
+def segmenter(network=None, baseline=False, **kwargs):
+    """A CVAE of masks; with a U-Net of several scales, the baseline too."""
+    generation = masks(networks.conv_decoder((4, 3), (2,)))
+    if network is not None:
+        generation = layers.MultiScale(masks(network))
+    arguments = {
+        "recognition": layers.IndependentNormal(2, networks.conv_encoder((2,))),
+        "prior": layers.IndependentNormal(2, networks.conv_encoder((2,))),
+        "generation": generation,
+        "baseline": layers.MultiScale(masks(keeps_space())) if baseline else None,
+        "seed": 0,
+    }
+    return tfcvae.CVAE(**{**arguments, **kwargs})
 
 
 MODELS = {
@@ -324,7 +374,31 @@ MODELS = {
         lambda: cvae(baseline=True, alpha=0.5, num_samples=2),
         DATA,
         TARGET,
-        {"reconstruction": 0.5, "kl": 0.5, "elbo": 0.0, "gsnn": 0.5, "baseline": 1.0},
+        {**HYBRID, "baseline": 1.0},
+    ),
+    "cvae_multi_scale": ModelCase(
+        lambda: segmenter(networks.unet((2, 3), (3,)), baseline=True, alpha=0.5),
+        MASKS,
+        1 - MASKS,
+        {**HYBRID, "multi_scale": 1.0, "baseline": 1.0, "baseline_multi_scale": 1.0},
+    ),
+    "gsnn_multi_scale": ModelCase(
+        lambda: segmenter(networks.unet((2, 3), (3,)), recognition=None, alpha=0.0),
+        MASKS,
+        1 - MASKS,
+        {"gsnn": 1.0, "multi_scale": 1.0},
+    ),
+    "vae_multi_scale": ModelCase(
+        lambda: vae(
+            layers.MultiScale(
+                layers.IndependentBernoulli((4, 3, 1), networks.conv_decoder((4, 3), (2,))),
+                scales=(0.5,),
+                weights=(2.0,),
+            )
+        ),
+        MASKS,
+        None,
+        {**ELBO, "multi_scale": 1.0},
     ),
     "gsnn": ModelCase(lambda: cvae(recognition=False, alpha=0.0), DATA, TARGET, {"gsnn": 1.0}),
     "gsnn_labels_baseline": ModelCase(

@@ -20,10 +20,11 @@ TABLE = {**LAYERS, **PRIORS, **BIJECTORS, **NETWORKS}
 DISTRIBUTIONS = {**LAYERS, **PRIORS}
 PROJECTED = [name for name in TABLE if not name.startswith("raw_")]
 """Without the layers over raw parameters, which make the same distributions."""
+WITHOUT_SAMPLE_AXES = ("conv_", "parameters", "conditioner", "block_omission", "image_pyramid")
 WITH_SAMPLE_AXES = [
     name
     for name, case in TABLE.items()
-    if case.inputs is not None and not name.startswith(("conv_", "parameters", "conditioner"))
+    if case.inputs is not None and not name.startswith(WITHOUT_SAMPLE_AXES)
 ]
 
 
@@ -66,7 +67,10 @@ def outputs(name, result, y=None):
     """What a layer's result is compared by: a dict of tensors, of fixed y."""
     if isinstance(result, tfd.Distribution):
         y = draw_from(result) if y is None else y
-        return {"y": y, "log_prob": result.log_prob(y), "center": layers.center(result)}
+        found = {"y": y, "log_prob": result.log_prob(y), "center": layers.center(result)}
+        if hasattr(result, "auxiliary_log_prob"):
+            found["auxiliary"] = result.auxiliary_log_prob(y)
+        return found
     if isinstance(result, tfb.Bijector):
         z = point(name) if y is None else y
         return {

@@ -68,7 +68,11 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
         """Creates the layer's own weights; `feature_shape` is known by then."""
 
     def call(self, inputs, training=None):
-        return self.distribution(tf.cast(self.features(inputs), self.variable_dtype))
+        return self.from_features(self.features(inputs))
+
+    def from_features(self, features):
+        """The distribution given the network's output, in any precision."""
+        return self.distribution(tf.cast(features, self.variable_dtype))
 
     def features(self, inputs):
         """Runs the network: `[*samples, batch, *feature_shape]`."""

@@ -206,6 +206,9 @@ class IndependentQuantizedLogistic(ProjectedLayer):
         logistic = tfd.Logistic(127.5 * (loc + 1) - 0.5, 127.5 * positive(raw_scale))
         return _independent(_Quantized(logistic, low=0.0, high=255.0), self.event_shape)
 
+    def as_events(self, means):
+        return tf.round(means)
+
     def check_support(self, values, name):
         valid = values.min() >= 0 and values.max() <= 255 and np.all(values == np.round(values))
         check_support(name, "integers from 0 to 255", values, valid)
@@ -224,6 +227,9 @@ class OneHotCategorical(ProjectedLayer):
         (logits,) = self._elementwise(features)
         one_hot = tfd.OneHotCategorical(logits, dtype=logits.dtype)
         return _independent(one_hot, self.event_shape[:-1])
+
+    def as_events(self, means):
+        return tf.one_hot(tf.argmax(means, -1), self.event_shape[-1], dtype=means.dtype)
 
     def check_support(self, values, name):
         sums = values.sum(-1)

@@ -52,13 +52,16 @@ class ProjectedLayer(DistributionLayer):
         self._dense = keras.layers.Dense(units, dtype=self.dtype_policy, name="projection")
         self._dense.build((None, last))
 
-    def call(self, inputs, training=None):
-        features = self.features(inputs)
+    def from_features(self, features):
         if self._dense is not None:
             if not self._keeps_space:
                 features = shapes.flatten(features, len(self.feature_shape))
             features = self._dense(tf.cast(features, self.compute_dtype))
-        return self.distribution(tf.cast(features, self.variable_dtype))
+        return super().from_features(features)
+
+    def as_events(self, means):
+        """Turns means over areas of an event into possible events, such as targets made coarser."""
+        return means
 
     def _size(self):
         return self.params_size(self.event_shape)

@@ -125,7 +125,8 @@ class LatentVariableModel(keras.Model, abc.ABC):
         posterior, prior, target = parts.posterior, parts.prior, parts.target
         own_seeds = seeds.split(seed, 1 + len(self.regularizers))
         z = posterior.sample(self.num_samples, seed=own_seeds[0])
-        log_lik = parts.likelihood(z).log_prob(target)
+        likelihood = parts.likelihood(z)
+        log_lik = likelihood.log_prob(target)
         reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
         yield "reconstruction", reconstruction, None if self.importance_weighted else reconstruction
         if self.importance_weighted:
@@ -151,6 +152,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
             kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
         yield "kl", kl, kl_loss
         yield "elbo", -(reconstruction + kl), None
+        yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
 
     @property
     def term_names(self):
@@ -222,6 +224,16 @@ class LatentVariableModel(keras.Model, abc.ABC):
     @classmethod
     def from_config(cls, config):
         return cls(**{k: _deserialize(value) for k, value in config.items()})
+
+
+def multi_scale_term(name, likelihood, target, sample_weight, trainable=True):
+    """Yields the term of the coarser predictions that a `layers.MultiScale` makes, if it is one."""
+    if hasattr(likelihood, "auxiliary_log_prob"):
+        log_prob = likelihood.auxiliary_log_prob(target)
+        if log_prob.shape.rank > 1:
+            log_prob = tf.reduce_mean(log_prob, 0)
+        value = weighted_mean(-log_prob, sample_weight)
+        yield name, value, value if trainable else None
 
 
 def build(name, layer, input_shape):

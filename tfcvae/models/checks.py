@@ -11,7 +11,17 @@ from tfcvae import shapes
 from tfcvae.regularizers import KL
 
 METHODS = ("importance", "monte_carlo")
-_RESERVED = ("loss", "elbo", "reconstruction", "gsnn", "baseline", "importance_bound")
+_RESERVED = (
+    "loss",
+    "elbo",
+    "reconstruction",
+    "gsnn",
+    "hybrid",
+    "baseline",
+    "importance_bound",
+    "multi_scale",
+    "baseline_multi_scale",
+)
 
 
 def check_regularizers(regularizers, importance_weighted):
@@ -143,8 +153,8 @@ def check_built_shape(name, shape, model):
 def check_labels(name, values, *layers):
     """Raises a `ValueError` unless integer labels `[batch]` are classes of the layers' networks."""
     values = np.asarray(values)
-    numbers = [getattr(getattr(layer, "network", None), "num_classes", None) for layer in layers]
-    for num_classes in {number for number in numbers if number} if values.ndim == 1 else ():
+    sizes = {getattr(getattr(layer, "network", None), "num_classes", None) for layer in layers}
+    for num_classes in sizes - {None} if values.ndim == 1 else ():
         if values.min() < 0 or values.max() >= num_classes:
             raise ValueError(
                 f"Argument `{name}` must hold labels from 0 to {num_classes - 1}, since a network "

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcvae import layers, seeds
 from tfcvae.models import checks
-from tfcvae.models.base import LatentVariableModel, Parts, build
+from tfcvae.models.base import LatentVariableModel, Parts, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import draw
 
@@ -27,7 +27,10 @@ class CVAE(LatentVariableModel):
 
     `fit` takes Keras's own `(x, y)` and `(x, y, sample_weight)`. Compiled metrics compare y with
     the deterministic prediction. Logged, in nats: `loss`, `elbo`, `reconstruction`, `kl`, each
-    further regularizer by its name, `gsnn` when `alpha < 1` and `baseline` when there is one.
+    further regularizer by its name; with `alpha < 1` `gsnn`, the negative log-likelihood at draws
+    of p(z|x), and with `0 < alpha < 1` `hybrid`, the objective `alpha * elbo - (1 - alpha) * gsnn`;
+    `baseline` when there is one, `multi_scale` and `baseline_multi_scale` when generation and
+    baseline are a `layers.MultiScale`.
 
     Args:
         recognition: distribution layer from `(x, y)` to q(z|x,y), with event shape `[event_size]`.
@@ -83,8 +86,14 @@ class CVAE(LatentVariableModel):
         self.prior = prior
         self.generation = generation
         self.baseline = baseline
-        extra = ("gsnn",) * (self.alpha < 1) + ("baseline",) * (baseline is not None)
-        self._create_trackers(extra)
+        present = {
+            "gsnn": self.alpha < 1,
+            "hybrid": 0 < self.alpha < 1,
+            "multi_scale": isinstance(generation, layers.MultiScale),
+            "baseline": baseline is not None,
+            "baseline_multi_scale": isinstance(baseline, layers.MultiScale),
+        }
+        self._create_trackers([name for name, is_present in present.items() if is_present])
 
     def build(self, input_shape):
         x, y, z = input_shape, (None, *self.generation.event_shape), (None, *self.prior.event_shape)
@@ -204,17 +213,27 @@ class CVAE(LatentVariableModel):
 
     def _terms(self, parts, sample_weight, step, seed):
         elbo_seed, gsnn_seed = seeds.split(seed)
+        target, elbo = parts.target, None
         if self.alpha > 0:
             for name, value, loss in super()._terms(parts, sample_weight, step, elbo_seed):
-                yield name, value, None if loss is None else self.alpha * loss
+                weight = 1.0 if name == "multi_scale" else self.alpha
+                yield name, value, None if loss is None else weight * loss
+                elbo = value if name == "elbo" else elbo
         if self.alpha < 1:
-            z = draw(parts.prior, self.num_samples, tf.shape(parts.target)[0], gsnn_seed)
-            log_lik = tf.reduce_mean(parts.likelihood(z).log_prob(parts.target), 0)
-            gsnn = weighted_mean(-log_lik, sample_weight)
+            z = draw(parts.prior, self.num_samples, tf.shape(target)[0], gsnn_seed)
+            likelihood = parts.likelihood(z)
+            gsnn = weighted_mean(-tf.reduce_mean(likelihood.log_prob(target), 0), sample_weight)
             yield "gsnn", gsnn, (1.0 - self.alpha) * gsnn
+            if self.alpha > 0:
+                yield "hybrid", self.alpha * elbo - (1.0 - self.alpha) * gsnn, None
+            else:
+                yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
         if parts.baseline is not None:
-            loss = weighted_mean(-parts.baseline.log_prob(parts.target), sample_weight)
-            yield "baseline", loss, loss if self.baseline.trainable else None
+            trains = self.baseline.trainable
+            loss = weighted_mean(-parts.baseline.log_prob(target), sample_weight)
+            yield "baseline", loss, loss if trains else None
+            name = "baseline_multi_scale"
+            yield from multi_scale_term(name, parts.baseline, target, sample_weight, trains)
 
     def _check_shapes(self, x, y, prefix):
         if y is None:

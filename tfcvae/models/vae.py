@@ -68,7 +68,8 @@ class VAE(LatentVariableModel):
                 "Argument `prior` of a VAE must have no network, since p(z) has no input. "
                 f"Received: prior={self.prior}"
             )
-        self._create_trackers()
+        multi_scale = isinstance(decoder, layers.MultiScale)
+        self._create_trackers(["multi_scale"] if multi_scale else [])
 
     def build(self, input_shape):
         checks.check_event_shape("x", input_shape, self.decoder)

@@ -5,5 +5,7 @@ Any Keras layer or model serves as well; these accept one input or a tuple of se
 
 from tfcvae.networks.conv import conv_decoder, conv_encoder
 from tfcvae.networks.mlp import mlp
+from tfcvae.networks.preprocessed import preprocessed
+from tfcvae.networks.unet import unet
 
-__all__ = ["conv_decoder", "conv_encoder", "mlp"]
+__all__ = ["conv_decoder", "conv_encoder", "mlp", "preprocessed", "unet"]

@@ -40,6 +40,7 @@ class Network(keras.Model):
                 )
             result.append((None, self.num_classes) if len(shape) == 1 else tuple(shape))
         self._labels = tuple(len(shape) == 1 for shape in as_list(input_shape))
+        self._ranks = tuple(len(shape) for shape in result)
         return result
 
     def _inputs(self, inputs):
@@ -50,6 +51,10 @@ class Network(keras.Model):
                 x = tf.one_hot(tf.cast(x, "int32"), self.num_classes)
             result.append(tf.cast(x, self.compute_dtype))
         return result
+
+    def _vectors(self, inputs):
+        """The inputs as a list of vectors `[*samples, batch, size]`."""
+        return [shapes.flatten(x, rank - 1) for x, rank in zip(self._inputs(inputs), self._ranks)]
 
     def get_config(self):
         return {**super().get_config(), **self._config, "num_classes": self.num_classes}

@@ -144,14 +144,12 @@ class ConvDecoder(Network):
 
     def build(self, input_shape):
         inputs = self._input_shapes(input_shape)
-        self._ranks = tuple(len(shape) for shape in inputs)
         self.dense.build([(None, shapes.size(shape[1:])) for shape in inputs])
         build_stack(self.stack, (None, *self._start))
         keep_frozen(self)
 
     def call(self, inputs):
-        tensors = [shapes.flatten(x, r - 1) for x, r in zip(self._inputs(inputs), self._ranks)]
-        h = tf.reshape(self.dense(tensors), (-1, *self._start))
+        h = tf.reshape(self.dense(self._vectors(inputs)), (-1, *self._start))
         for layer in self.stack:
             h = layer(h)
         height, width = self.image_size

@@ -45,15 +45,13 @@ class MLP(Network):
 
     def build(self, input_shape):
         sizes = self._input_shapes(input_shape)
-        self._ranks = tuple(len(shape) for shape in sizes)
         self.dense[0].build([(None, shapes.size(shape[1:])) for shape in sizes])
         for previous, layer in zip(self.dense, self.dense[1:]):
             layer.build((None, previous.units))
         keep_frozen(self)
 
     def call(self, inputs):
-        tensors = [shapes.flatten(x, r - 1) for x, r in zip(self._inputs(inputs), self._ranks)]
-        h = self.dense[0](tensors)
+        h = self.dense[0](self._vectors(inputs))
         for layer in self.dense[1:]:
             h = layer(h)
         return h
