@@ -291,13 +291,13 @@ def integers_encoder():
     return layers.IndependentNormal(2, network)
 
 
-def masks(network):
-    return layers.IndependentBernoulli((4, 3, 1), network)
+def masks(network, shape=(4, 3, 1)):
+    return layers.IndependentBernoulli(shape, network)
 
 
-def segmenter(network=None, baseline=False, **kwargs):
-    """A CVAE of masks; with a U-Net of several scales, the baseline too."""
-    generation = masks(networks.conv_decoder((4, 3), (2,)))
+def segmenter(shape=(4, 3, 1), network=None, baseline=False, **kwargs):
+    """A CVAE of masks; with a network, of several scales, the baseline too."""
+    generation = masks(networks.conv_decoder(shape[:2], (2,)), shape)
     if network is not None:
         generation = layers.MultiScale(masks(network))
     arguments = {
@@ -377,13 +377,13 @@ MODELS = {
         {**HYBRID, "baseline": 1.0},
     ),
     "cvae_multi_scale": ModelCase(
-        lambda: segmenter(networks.unet((2, 3), (3,)), baseline=True, alpha=0.5),
+        lambda: segmenter(network=networks.unet((2, 3), (3,)), baseline=True, alpha=0.5),
         MASKS,
         1 - MASKS,
         {**HYBRID, "multi_scale": 1.0, "baseline": 1.0, "baseline_multi_scale": 1.0},
     ),
     "gsnn_multi_scale": ModelCase(
-        lambda: segmenter(networks.unet((2, 3), (3,)), recognition=None, alpha=0.0),
+        lambda: segmenter(network=networks.unet((2, 3), (3,)), recognition=None, alpha=0.0),
         MASKS,
         1 - MASKS,
         {"gsnn": 1.0, "multi_scale": 1.0},
