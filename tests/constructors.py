@@ -165,6 +165,8 @@ PRIORS = {
     "learned_normal": Case(lambda: priors.LearnedNormal(3), None, (3,)),
     "learned_normal_given": Case(lambda: priors.LearnedNormal(3, network=mlp()), X, (3,)),
     "learned_normal_given_two": Case(lambda: priors.LearnedNormal(3, network=mlp()), (X, Z), (3,)),
+    "mixture": Case(lambda: priors.GaussianMixture(3, 4), None, (3,)),
+    "mixture_given": Case(lambda: priors.GaussianMixture(3, 4, network=mlp()), X, (3,)),
     "maf": Case(lambda: priors.MAF(3, **FLOW), None, (3,)),
     "maf_one_dimension": Case(lambda: priors.MAF(1, **FLOW), None, (1,)),
     "maf_given": Case(lambda: priors.MAF(3, **FLOW, network=mlp()), X, (3,)),
@@ -365,6 +367,12 @@ MODELS = {
         DATA,
         TARGET,
         {**ELBO, "mmd": 1.0},
+    ),
+    "cvae_mixture": ModelCase(
+        lambda: cvae(prior=priors.GaussianMixture(2, 3, network=mlp()), alpha=0.5),
+        DATA,
+        TARGET,
+        HYBRID,
     ),
     "cvae_images": ModelCase(segmenter, MASKS, 1 - MASKS, ELBO),
     "cvae_baseline": ModelCase(

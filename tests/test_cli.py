@@ -11,21 +11,31 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tfcvae import layers, plotting, priors, regularizers
+from tfcvae import datasets, layers, plotting, priors, regularizers
 from tfcvae.callbacks import NaNGuard
-from tfcvae.cli import main, tasks
+from tfcvae.cli import main, segmentation, tasks
 
 TINY = ["--units", "16", "--latents", "2", "--num-samples", "2", "--warm-up", "1"]
 COMMANDS = {
     "vae": ["train", "vae", *TINY, "--epochs", "2", "--prior", "Learned_Normal"],
     "labels": ["train", "labels", *TINY, "--epochs", "1"],
     "quadrants": ["train", "quadrants", *TINY, "--epochs", "2", "--observed", "2", "--seed", "3"],
+    "segmentation": ["train", "segmentation", *TINY, "--units", "2", "--epochs", "1"],
 }
 PICTURES = {
     "vae": ["history", "latent", "reconstructions", "samples"],
     "labels": ["history", "samples"],
     "quadrants": ["completions", "history"],
+    "segmentation": ["history", "segmentations"],
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_images():
+    """Segmentation on so few images that a run takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segmentation, "_NUM_IMAGES", (64, 20, 20))
+        yield
 
 
 def run(*arguments):
@@ -74,7 +84,8 @@ def test_train_writes_a_run(runs, task):
     assert all(str(directory / name) in result.stdout for name in names)
     assert "Negative log-likelihood" in result.stdout
     metrics = read_metrics(directory)
-    assert (metrics["task"], metrics["data"], metrics["finished"]) == (task, "digits", True)
+    data = "shapes" if task == "segmentation" else "digits"
+    assert (metrics["task"], metrics["data"], metrics["finished"]) == (task, data, True)
     assert metrics["interrupted"] is False
     assert metrics["epochs_run"] == metrics["options"]["epochs"]
     assert metrics["seeds"]["training"] == metrics["options"]["seed"]
@@ -91,12 +102,36 @@ def test_results_are_log_likelihoods_in_nats(runs, task):
     directory, result = runs(task)
     results = read_metrics(directory)["results"]
     names = ["elbo", "monte_carlo", "importance"] + ["baseline"] * (task == "quadrants")
-    pixels = 32 if task == "quadrants" else 64
+    pixels = {"quadrants": 32, "segmentation": 32 * 32}.get(task, 64)
     for name in names:
         assert -pixels * np.log(2) * 1.1 < results[name]["mean"] < -5
-        assert 0.001 < results[name]["standard_error"] < 1
+        assert 0.001 < results[name]["standard_error"] < pixels / 64
         assert f"{-results[name]['mean']:.3f}" in result.stdout
     assert ("baseline" in results) == ("baseline NN" in result.stdout) == (task == "quadrants")
+
+
+def test_segmentation_is_scored_by_its_masks(runs):
+    directory, result = runs("segmentation")
+    scores = read_metrics(directory)["results"]["scores"]
+    for name in ("pixel_accuracy", "iou", "sampled_iou", "matched_iou", "diversity"):
+        assert 0 <= scores[name] <= 1
+        assert f"{name.replace('_', ' ')} " in result.stdout
+    assert 0 < scores["mode_total_variation"] <= 1
+    assert scores["num_samples"] == 16
+
+
+def test_segmentation_of_garments(monkeypatch):
+    """Without the files of Fashion-MNIST: scores and pictures of a model that is not trained."""
+    rng = np.random.default_rng(0)
+    part = (rng.uniform(size=(7, 32, 32, 1)), rng.integers(0, 2, (7, 32, 32, 1)))
+    part = datasets.Segmentation(*(array.astype("float32") for array in part))
+    splits = datasets.Splits(part, part, part)
+    monkeypatch.setattr(datasets, "occluded_garments", lambda *args, **kwargs: splits)
+    options = {"prior": "normal", "latents": 2, "units": 2, "data_dir": None, "seed": 0}
+    task = segmentation.Segmentation("garments", options)
+    model = task.model(regularizers.KL())
+    assert np.isfinite(task.scores(model)["generalized_energy_distance"])
+    assert len(task.sample(model, 2, seed=0).axes) == 6 * 5
 
 
 @pytest.mark.parametrize(
@@ -127,7 +162,9 @@ def test_evaluate_takes_the_split_and_the_seed(runs):
 
 
 @pytest.mark.parametrize(
-    "task, num_axes", [("vae", 2), ("labels", 20), ("quadrants", 8 * (2 + 2))], ids=COMMANDS
+    "task, num_axes",
+    [("vae", 2), ("labels", 20), ("quadrants", 8 * (2 + 2)), ("segmentation", 6 * (2 + 3 + 2))],
+    ids=COMMANDS,
 )
 def test_sample_draws_a_picture(runs, tmp_path, monkeypatch, task, num_axes):
     directory = runs(task)[0]
@@ -185,6 +222,7 @@ def test_export_writes_the_next_version(runs, tmp_path):
             (name, conditional, kind)
             for name, kind in (
                 ("learned_normal", priors.LearnedNormal),
+                ("mixture", priors.GaussianMixture),
                 ("maf", priors.MAF),
                 ("realnvp", priors.RealNVP),
             )
@@ -239,6 +277,10 @@ def test_held_out_pixels_are_binary_and_fixed():
         (["train", "vae", "--observed", "1"], "'--observed'"),
         (["train", "quadrants", "--observed", "4"], "'--observed'"),
         (["train", "vae", "--data-dir", "."], "'--data-dir'"),
+        (["train", "vae", "--data", "shapes"], "'--data'"),
+        (["train", "segmentation", "--data", "digits"], "'--data'"),
+        (["train", "segmentation", "--data-dir", "."], "'--data-dir'"),
+        (["train", "segmentation", "--observed", "1"], "'--observed'"),
         (["train", "vae", "--data", "mnist", "--data-dir", "nowhere"], "'nowhere'"),
         (["train", "vae", "--data", "mnist", "--data-dir", "."], "train-images-idx3-ubyte"),
         (["train", "vae", "--prior", "realnvp", "--latents", "1"], "at least 2"),

@@ -216,3 +216,41 @@ ONES = np.ones((2, 4, 4))
 def test_bad_arguments_are_named(argument, call):
     with pytest.raises(ValueError, match=rf"^`{argument}` must .*\. Received: \S"):
         call()
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+def test_segmentations_shows_input_references_samples_and_uncertainty(images, classes):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, max(classes, 2), (9, 5, 6, 4))
+    masks = np.eye(max(classes, 2))[labels][..., -classes:]
+    figure = plotting.segmentations(images, masks[:2], masks[2:], num_images=3, num_samples=4)
+    assert len(figure.axes) == 3 * 8
+    titles = [axis.get_title() for axis in figure.axes[:8]]
+    assert titles[:4] == ["input", "reference 1", "reference 2", "sample 1"]
+    assert titles[-2:] == ["sample 4", "uncertainty"]
+    first = drawn(figure.axes[1])
+    if classes == 1:
+        np.testing.assert_array_equal(first, masks[0, 0, ..., 0])
+    else:
+        assert len(np.unique(first.reshape(-1, 3), axis=0)) == 3
+        np.testing.assert_array_equal(first[labels[0, 0] == 0], 0)
+
+
+def test_uncertainty_is_dark_where_the_samples_agree(images):
+    samples = np.zeros((2, 5, 6, 4, 1))
+    samples[0, :, :3] = 1
+    figure = plotting.segmentations(images, samples[:1], samples)
+    uncertainty = drawn(figure.axes[4]).sum(-1)
+    assert uncertainty[:3].min() > uncertainty[3:].max()
+    assert len(np.unique(uncertainty)) == 2
+
+
+def test_segmentations_refuses(images):
+    masks = np.zeros((2, 5, 6, 4, 1))
+    for arguments, name in [
+        ((images, masks[0], masks), "references"),
+        ((images, masks, masks[:, :3]), "samples"),
+        ((images, masks, masks, 0), "num_images"),
+    ]:
+        with pytest.raises(ValueError, match=f"`{name}`.*Received"):
+            plotting.segmentations(*arguments)

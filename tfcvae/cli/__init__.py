@@ -17,8 +17,15 @@ from tfcvae.cli.startup import Program, import_tensorflow
 
 _SMALL = {"latents": 16, "units": 256, "epochs": 60, "batch_size": 100, "learning_rate": 2e-3}
 _LARGE = {"latents": 50, "units": 500, "epochs": 50, "batch_size": 200, "learning_rate": 1e-3}
-_DEFAULTS = {"digits": _SMALL, "mnist": _LARGE, "fashion_mnist": _LARGE}
-_PRIORS = ("standard_normal", "normal", "learned_normal", "maf", "realnvp")
+_MASKS = {"latents": 8, "units": 16, "epochs": 20, "batch_size": 32, "learning_rate": 1e-3}
+_DEFAULTS = {
+    "digits": _SMALL,
+    "mnist": _LARGE,
+    "fashion_mnist": _LARGE,
+    "shapes": _MASKS,
+    "garments": _MASKS,
+}
+_PRIORS = ("standard_normal", "normal", "learned_normal", "mixture", "maf", "realnvp")
 _COUNT = click.IntRange(min=1)
 _SEED = click.IntRange(0, 2**31 - 1)
 _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -36,7 +43,8 @@ def _positive(context, parameter, value):
 def _sized(flag, text, **arguments):
     """An option whose default depends on the data set."""
     name = flag.strip("-").replace("-", "_")
-    text = f"{text}  [default: {_SMALL[name]} for digits, {_LARGE[name]} for 28x28 images]"
+    text += f"  [default: {_SMALL[name]} for digits, {_LARGE[name]} for 28x28 images, "
+    text += f"{_MASKS[name]} for segmentation]"
     return click.option(flag, help=text, **arguments)
 
 
@@ -50,8 +58,12 @@ def main(context):
 
 
 @main.command()
-@click.argument("task", type=click.Choice(["vae", "labels", "quadrants"]))
-@click.option("--data", type=click.Choice(list(_DEFAULTS)), default="digits", show_default=True)
+@click.argument("task", type=click.Choice(["vae", "labels", "quadrants", "segmentation"]))
+@click.option(
+    "--data",
+    type=click.Choice(list(_DEFAULTS)),
+    help="shapes and garments are for segmentation.  [default: digits; shapes for segmentation]",
+)
 @_DATA_DIR
 @click.option(
     "--prior",
@@ -60,7 +72,9 @@ def main(context):
     "[default: standard_normal for vae, normal else]",
 )
 @_sized("--latents", "Number of latent dimensions.", type=_COUNT)
-@_sized("--units", "Width of the two hidden layers of each network.", type=_COUNT)
+@_sized(
+    "--units", "Width of the two hidden layers, or channels of the first convolution.", type=_COUNT
+)
 @_sized("--epochs", "Epochs of training.", type=_COUNT)
 @_sized("--batch-size", "Images in a training step.", type=_COUNT)
 @_sized("--learning-rate", "Adam's, at the start of its decay.", type=float, callback=_positive)
@@ -93,10 +107,11 @@ def main(context):
 def train(context, task, data, output, overwrite, **options):
     """Trains a model and writes it with its scores and pictures to a directory.
 
-    TASK is vae (images), labels (images given their class) or quadrants (hidden quadrants of
-    images given the others, next to a deterministic baseline). The validation set picks the
-    epoch; Ctrl-C keeps the best one so far.
+    TASK is vae (images), labels (images given their class), quadrants (hidden quadrants of images
+    given the others, next to a deterministic baseline) or segmentation (masks of images with
+    several right answers). The validation set picks the epoch; Ctrl-C keeps the best one so far.
     """
+    data = data or ("shapes" if task == "segmentation" else "digits")
     options = _resolve(task, data, options)
     output = output or Path("runs", f"{task}-{data}")
     runs.check_output(output, overwrite)
@@ -116,8 +131,10 @@ def _resolve(task, data, options):
         raise click.BadParameter("normal needs an x; a vae has none.", param_hint="'--prior'")
     if task != "quadrants" and options["observed"]:
         raise click.BadParameter(f"{task} has no quadrants.", param_hint="'--observed'")
-    if data == "digits" and options["data_dir"]:
-        raise click.BadParameter("digits are part of scikit-learn.", param_hint="'--data-dir'")
+    if (task == "segmentation") != (data in ("shapes", "garments")):
+        raise click.BadParameter(f"{data} is not for {task}.", param_hint="'--data'")
+    if data in ("digits", "shapes") and options["data_dir"]:
+        raise click.BadParameter(f"{data} needs no files.", param_hint="'--data-dir'")
     if options["tensorboard"] and importlib.util.find_spec("tensorboard") is None:
         raise click.UsageError("--tensorboard needs a package: pip install tensorboard")
     defaults = {
@@ -219,7 +236,7 @@ def _load(run, data_dir):
     """The task and the model of a run."""
     metrics = runs.read_metrics(run)
     import_tensorflow()
-    from tfcvae.cli.tasks import TASKS
+    from tfcvae.cli.training import TASKS
 
     options = {**metrics["options"], **({"data_dir": data_dir} if data_dir else {})}
     return TASKS[metrics["task"]](metrics["data"], options), runs.load_model(run)

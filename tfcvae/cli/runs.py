@@ -12,7 +12,15 @@ from tfcvae import __version__
 
 MODEL = "model.keras"
 METRICS = "metrics.json"
-_PICTURES = ("completions", "history", "latent", "reconstructions", "samples", "samples-seed*")
+_PICTURES = (
+    "completions",
+    "history",
+    "latent",
+    "reconstructions",
+    "samples",
+    "samples-seed*",
+    "segmentations",
+)
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
@@ -83,7 +91,7 @@ def load_model(directory):
     """
     import keras
 
-    import tfcvae.cli.tasks  # noqa: F401
+    import tfcvae.cli.training  # noqa: F401
 
     path = Path(directory, MODEL)
     try:

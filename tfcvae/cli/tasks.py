@@ -8,15 +8,15 @@ import numpy as np
 from tfcvae import CVAE, VAE, datasets, layers, networks, plotting, priors
 
 NUM_CLASSES = 10
-BINARIZATION_SEEDS = {"validation": 1, "test": 2}
+DATA_SEEDS = {"validation": 1, "test": 2}
 _PICTURED = 8
 
 
 class Task(abc.ABC):
     """A data set, what a model of it is like, and what its pictures show.
 
-    Pixels are binarised by sampling: those of training anew in every epoch, those of validation
-    and test once, with fixed seeds.
+    What is random in the data, such as pixels binarised by sampling, is drawn for training anew in
+    every epoch, for validation and test once, with fixed seeds.
 
     Args:
         data: name of the data set.
@@ -29,8 +29,8 @@ class Task(abc.ABC):
         self.splits = getattr(datasets, data)(*arguments)
 
     @abc.abstractmethod
-    def prepare(self, images, labels, seed):
-        """What a model is fitted to, x or `(x, y)`, of grey images and their labels."""
+    def prepare(self, *arrays, seed):
+        """What a model is fitted to, x or `(x, y)`, of the arrays of a split."""
 
     @abc.abstractmethod
     def model(self, kl):
@@ -44,10 +44,13 @@ class Task(abc.ABC):
     def sample(self, model, num_samples, seed):
         """A figure of draws from a model; `num_samples` may be `None` for the task's default."""
 
+    def scores(self, model):
+        """Scores of a trained model on the test split besides its likelihood: floats by name."""
+        return {}
+
     def held_out(self, split):
         """The data of the validation or test split, as a tuple."""
-        images, labels = getattr(self.splits, split)
-        data = self.prepare(images, labels, BINARIZATION_SEEDS[split])
+        data = self.prepare(*getattr(self.splits, split), seed=DATA_SEEDS[split])
         return data if isinstance(data, tuple) else (data,)
 
     @property
@@ -65,6 +68,7 @@ class Task(abc.ABC):
         constructors = {
             "normal": layers.IndependentNormal,
             "learned_normal": priors.LearnedNormal,
+            "mixture": priors.GaussianMixture,
             "maf": priors.MAF,
             "realnvp": priors.RealNVP,
         }
@@ -74,7 +78,7 @@ class Task(abc.ABC):
 class Unconditional(Task):
     """Images without anything given."""
 
-    def prepare(self, images, labels, seed):
+    def prepare(self, images, labels, *, seed):
         return datasets.binarize(images, seed=seed)
 
     def model(self, kl):
@@ -103,7 +107,7 @@ class Unconditional(Task):
 class ClassConditional(Task):
     """Images given their labels."""
 
-    def prepare(self, images, labels, seed):
+    def prepare(self, images, labels, *, seed):
         return labels, datasets.binarize(images, seed=seed)
 
     def model(self, kl):
@@ -127,7 +131,7 @@ class ClassConditional(Task):
 class Quadrants(Task):
     """The hidden quadrants of images given the others, with a deterministic network's guess."""
 
-    def prepare(self, images, labels, seed):
+    def prepare(self, images, labels, *, seed):
         binary = datasets.binarize(images, seed=seed)
         return datasets.quadrants(binary, self.options.observed)
 
@@ -149,6 +153,3 @@ class Quadrants(Task):
         guesses = np.array(model.sample(x, num_samples or 6, seed=seed, mean=True))
         images, truth = (datasets.complete(x, z, self.options.observed) for z in (guesses, y))
         return plotting.completions(x, images, truth, num_images=_PICTURED)
-
-
-TASKS = {"vae": Unconditional, "labels": ClassConditional, "quadrants": Quadrants}

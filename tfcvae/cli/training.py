@@ -12,7 +12,15 @@ import numpy as np
 from tfcvae import datasets, evaluation, plotting, regularizers
 from tfcvae.callbacks import BestCheckpoint
 from tfcvae.cli import runs
-from tfcvae.cli.tasks import BINARIZATION_SEEDS, TASKS
+from tfcvae.cli.segmentation import Segmentation
+from tfcvae.cli.tasks import DATA_SEEDS, ClassConditional, Quadrants, Unconditional
+
+TASKS = {
+    "vae": Unconditional,
+    "labels": ClassConditional,
+    "quadrants": Quadrants,
+    "segmentation": Segmentation,
+}
 
 _LABELS = {
     "baseline": "baseline NN",
@@ -39,7 +47,7 @@ def train(task_name, data, options, output, command):
     """
     keras.utils.set_random_seed(options["seed"])
     task = TASKS[task_name](data, options)
-    steps = math.ceil(len(task.splits.train.images) / options["batch_size"])
+    steps = math.ceil(len(task.splits.train[0]) / options["batch_size"])
     model = _compiled(task, data, steps)
     metrics = {
         "task": task_name,
@@ -48,7 +56,7 @@ def train(task_name, data, options, output, command):
         "seeds": {
             "training": options["seed"],
             "estimates": options["seed"],
-            **{f"{split}_binarization": seed for split, seed in BINARIZATION_SEEDS.items()},
+            **{f"{split}_data": seed for split, seed in DATA_SEEDS.items()},
         },
         **runs.environment(command),
         "finished": False,
@@ -82,7 +90,7 @@ def _compiled(task, data, steps):
     model = task.model(regularizers.KL(warm_up if options.warm_up else 1.0))
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps)
     model.build((None, *task.held_out("validation")[0].shape[1:]))
-    model.compile(keras.optimizers.Adam(rate), jit_compile=data != "digits")
+    model.compile(keras.optimizers.Adam(rate), jit_compile=data.endswith("mnist"))
     return model
 
 
@@ -106,10 +114,9 @@ def _fit(task, model, steps, checkpoint, metrics, output):
     callbacks = [checkpoint, keras.callbacks.LambdaCallback(on_epoch_end=record)]
     if options.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(output / "logs"))
-    train = task.splits.train
     model.fit(
         datasets.stream(
-            (train.images, train.labels),
+            tuple(task.splits.train),
             options.batch_size,
             seed=options.seed,
             transform=task.prepare,
@@ -136,6 +143,7 @@ def _finish(task, model, metrics, output):
     }
     for name, estimate in _estimates(model, task.held_out("test"), options):
         results[name] = {"mean": estimate.mean, "standard_error": estimate.standard_error}
+    results["scores"] = task.scores(model)
     figures = {**task.pictures(model), "history": plotting.history(metrics["history"])}
     for name, figure in figures.items():
         plotting.save(figure, output / f"{name}.png")
@@ -174,6 +182,8 @@ def report(metrics, output):
             if name in results:
                 mean, error = results[name]["mean"], results[name]["standard_error"]
                 click.echo(f"  {label:<12} {-mean:9.3f}   standard error {error:.3f}")
+        for name, score in results.get("scores", {}).items():
+            click.echo(f"  {name.replace('_', ' '):<27} {score:9.4g}")
     if best is None:
         click.echo(f"No epoch was completed: there is no new checkpoint in {output}")
         return

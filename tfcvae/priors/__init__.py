@@ -2,6 +2,7 @@
 
 from tfcvae.priors.base import Prior
 from tfcvae.priors.flows import MAF, Flow, RealNVP
+from tfcvae.priors.mixture import GaussianMixture
 from tfcvae.priors.normal import LearnedNormal, StandardNormal
 
-__all__ = ["Flow", "LearnedNormal", "MAF", "Prior", "RealNVP", "StandardNormal"]
+__all__ = ["GaussianMixture", "Flow", "LearnedNormal", "MAF", "Prior", "RealNVP", "StandardNormal"]
