@@ -418,6 +418,21 @@ MODELS = {
 }
 
 
+class Batches(keras.utils.PyDataset):
+    """Batches of arrays as a `PyDataset`."""
+
+    def __init__(self, *arrays, batch_size=8):
+        super().__init__()
+        self.arrays, self.batch_size = arrays, batch_size
+
+    def __len__(self):
+        return -(-len(self.arrays[0]) // self.batch_size)
+
+    def __getitem__(self, i):
+        rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
+        return tuple(None if a is None else a[rows] for a in self.arrays)
+
+
 def tensors(inputs):
     """Inputs of a case as tensors; integer labels stay integers."""
     return inputs if inputs is None else keras.tree.map_structure(tf.convert_to_tensor, inputs)

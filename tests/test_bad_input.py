@@ -5,24 +5,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from constructors import CLASSES, DATA, FLOW, MASKS, PIXELS, TARGET, cvae, mlp, vae
+from constructors import CLASSES, DATA, FLOW, MASKS, PIXELS, TARGET, Batches, cvae, mlp, vae
 
 import tfcvae
 from tfcvae import evaluation, layers, networks, priors, regularizers
-
-
-class Batches(keras.utils.PyDataset):
-    def __init__(self, *arrays, batch_size=8):
-        super().__init__()
-        self.arrays, self.batch_size = arrays, batch_size
-
-    def __len__(self):
-        return -(-len(self.arrays[0]) // self.batch_size)
-
-    def __getitem__(self, i):
-        rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
-        batch = tuple(a[rows] for a in self.arrays)
-        return batch if len(batch) > 1 else batch[0]
 
 
 def as_arrays(*arrays):

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-from constructors import BIJECTORS, LAYERS, MODELS, NETWORKS, PRIORS, ROWS, tensors
+from constructors import (
+    BIJECTORS,
+    LAYERS,
+    MODELS,
+    NETWORKS,
+    PRIORS,
+    ROWS,
+    Batches,
+    tensors,
+)
 
 import tfcvae
 from tfcvae import layers, networks, priors, regularizers
@@ -433,21 +442,6 @@ def test_the_projection_keeps_space_or_maps_the_whole_event(cls):
 
 
 # ---- Models ---------------------------------------------------------------------------------
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches of arrays as a `PyDataset`."""
-
-    def __init__(self, *arrays, batch_size=8):
-        super().__init__()
-        self.arrays, self.batch_size = arrays, batch_size
-
-    def __len__(self):
-        return -(-len(self.arrays[0]) // self.batch_size)
-
-    def __getitem__(self, i):
-        rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
-        return tuple(None if a is None else a[rows] for a in self.arrays)
 
 
 def arrays_of(case):

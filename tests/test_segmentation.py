@@ -268,3 +268,25 @@ def test_scores_take_what_a_model_returns():
     modes, p = data.modes()
     distance = GED(samples, modes, references_are="population", reference_weights=p)
     assert distance.shape == (4,) and np.all(np.isfinite(distance))
+
+
+def test_all_scores_at_once():
+    data = datasets.ambiguous_shapes(30, size=(16, 16), seed=1)
+    modes, p = data.modes()
+    draws = np.stack([datasets.draw_masks(data.objects, data.probabilities, s) for s in range(6)])
+    scores = evaluation.mask_scores(
+        data.masks, draws[:4], data.masks, draws[4:], modes, p, data.groups
+    )
+    assert scores["pixel_accuracy"] == scores["iou"] == 1
+    assert scores["sampled_iou"] == evaluation.pairwise_iou(draws[:4], data.masks[None]).mean()
+    assert scores["matched_iou"] == evaluation.hungarian_iou(draws[:4], draws[4:]).mean()
+    assert scores["diversity"] == evaluation.sample_diversity(draws[:4]).mean()
+    population = {"references_are": "population", "reference_weights": p}
+    expected = GED(draws[:4], modes, **population).mean()
+    assert scores["generalized_energy_distance"] == expected
+    by_group = evaluation.mode_frequencies(draws[:4], modes, p, data.groups)
+    assert scores["mode_total_variation"] == by_group["pooled"].total_variation
+    assert scores["mode_total_variation_1"] == by_group[1].total_variation
+    assert scores["num_samples"] == 4
+    plain = evaluation.mask_scores(data.masks, draws[:4], data.masks)
+    assert "mode_kl" not in plain and plain["matched_iou"] == pytest.approx(scores["sampled_iou"])

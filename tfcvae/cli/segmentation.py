@@ -48,28 +48,12 @@ class Segmentation(Task):
         x, y = self.held_out("test")
         prediction = model.predict(x, batch_size=100, verbose=0)
         samples = self._samples(model, x, _NUM_SAMPLES)
-        found = {
-            "pixel_accuracy": evaluation.pixel_accuracy(prediction, y).mean(),
-            "iou": evaluation.intersection_over_union(prediction, y).mean(),
-            "sampled_pixel_accuracy": np.mean([evaluation.pixel_accuracy(s, y) for s in samples]),
-            "sampled_iou": evaluation.pairwise_iou(samples, np.asarray(y)[None]).mean(),
-            "diversity": evaluation.sample_diversity(samples).mean(),
-            "num_samples": _NUM_SAMPLES,
-        }
-        population = {"references_are": "population"}
-        if self._shapes is None:
-            references = np.asarray(y)[None]
-        else:
-            shapes = self._shapes[-1]
-            references, p = shapes.modes()
-            population["reference_weights"] = p
-            draws = self._references(x, _NUM_SAMPLES)
-            found["matched_iou"] = evaluation.hungarian_iou(samples, draws).mean()
-            modes = evaluation.mode_frequencies(samples, references, p)
-            found["mode_total_variation"] = modes.total_variation
-        distance = evaluation.generalized_energy_distance(samples, references, **population)
-        found["generalized_energy_distance"] = distance.mean()
-        return {name: float(value) for name, value in found.items()}
+        known = {}
+        if self._shapes is not None:
+            known["references"] = self._references(x, _NUM_SAMPLES)
+            known["modes"], known["probabilities"] = self._shapes[-1].modes()
+            known["groups"] = self._shapes[-1].groups
+        return evaluation.mask_scores(prediction, samples, y, **known)
 
     def pictures(self, model):
         return {"segmentations": self.sample(model, None, self.options.seed)}
