@@ -147,7 +147,7 @@ def table(rows):
             for observed in (1, 2, 3):
                 row = found.get((name, observed))
                 cells.append("" if row is None else f"{row[estimate][0]:.2f}")
-            title = estimate.replace("_", " ").replace("elbo", "-ELBO")
+            title = {"elbo": "-ELBO", "monte_carlo": "Monte Carlo"}.get(estimate, estimate)
             lines.append([label, title, *cells])
     common.print_table(["model", "estimate", "1 quadrant", "2 quadrants", "3 quadrants"], lines)
 

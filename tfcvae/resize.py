@@ -29,7 +29,11 @@ def area_resize(images, size):
     rows, columns = (_overlaps(n, m) for n, m in zip(images.shape[-3:-1], size))
     rows = tf.constant(rows, images.dtype)
     columns = tf.constant(columns, images.dtype)
-    return tf.einsum("qw,...pwc->...pqc", columns, tf.einsum("ph,...hwc->...pwc", rows, images))
+    height_axis = len(images.shape) - 3
+    resized = tf.tensordot(images, rows, [[height_axis], [1]])
+    resized = tf.tensordot(resized, columns, [[height_axis], [1]])
+    leading = range(height_axis)
+    return tf.transpose(resized, [*leading, height_axis + 1, height_axis + 2, height_axis])
 
 
 def _overlaps(old, new):

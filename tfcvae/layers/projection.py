@@ -56,12 +56,17 @@ class ProjectedLayer(DistributionLayer):
         if self._dense is not None:
             if not self._keeps_space:
                 features = shapes.flatten(features, len(self.feature_shape))
-            features = self._dense(tf.cast(features, self.compute_dtype))
+            features = self._project(tf.cast(features, self.compute_dtype))
         return super().from_features(features)
 
     def as_events(self, means):
         """Turns means over areas of an event into possible events, such as targets made coarser."""
         return means
+
+    def _project(self, features):
+        """The `Dense` on rows: TensorFlow's batched product crashes on maps of height 1."""
+        rows = self._dense(tf.reshape(features, [-1, features.shape[-1]]))
+        return tf.reshape(rows, [*shapes.dims(features)[:-1], self._dense.units])
 
     def _size(self):
         return self.params_size(self.event_shape)

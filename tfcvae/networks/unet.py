@@ -82,10 +82,7 @@ class UNet(Network):
             for level, n in enumerate(filters)
         ]
         self.up = [convolution(n) for n in reversed(filters[:-1])]
-        self.head = [
-            JointDense(head_filters[0], activation, dtype=dtype),
-            *(keras.layers.Dense(n, activation, dtype=dtype) for n in head_filters[1:]),
-        ]
+        self.head = [JointDense(channels, activation, dtype=dtype) for channels in head_filters]
 
     def build(self, input_shape):
         inputs = self._input_shapes(input_shape)
@@ -111,7 +108,7 @@ class UNet(Network):
         vectors = [shape for shape in inputs if len(shape) == 2]
         self.head[0].build([(None, filters[0]), *vectors])
         for previous, layer in zip(self.head, self.head[1:]):
-            layer.build((None, previous.units))
+            layer.build([(None, previous.units)])
         keep_frozen(self)
 
     def call(self, inputs):
@@ -139,7 +136,7 @@ class UNet(Network):
         vectors = [x for x, rank in zip(self._inputs(inputs), self._ranks) if rank == 2]
         h = self.head[0]([features, *(x[..., None, None, :] for x in vectors)])
         for layer in self.head[1:]:
-            h = layer(h)
+            h = layer([h])
         return h
 
     def compute_output_shape(self, input_shape):
