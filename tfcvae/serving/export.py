@@ -1,5 +1,7 @@
 """Writing a model as a SavedModel, in the directory layout of TensorFlow Serving."""
 
+import contextlib
+import io
 import os
 import shutil
 import tempfile
@@ -61,7 +63,8 @@ def export(model, base_dir, version=None):
         archive.add_endpoint(name, _as_float32(function), input_signature=specs)
     staging = Path(tempfile.mkdtemp(prefix="staging-", dir=base_dir))
     try:
-        archive.write_out(str(staging), verbose=False)
+        with contextlib.redirect_stdout(io.StringIO()):  # Keras 3.8 prints in spite of `verbose`.
+            archive.write_out(str(staging), verbose=False)
         staging.chmod(0o755)
         os.rename(staging, target)
     finally:
