@@ -5,7 +5,11 @@ import importlib.metadata
 import json
 import os
 import sys
+import tempfile
+import time
 from pathlib import Path
+
+import keras
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -19,6 +23,29 @@ def environment():
         "python": sys.version.split()[0],
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "command": " ".join(["python", *sys.argv]),
+    }
+
+
+def fit_best(model, data, monitor, mode, **arguments):
+    """Fits a model, then gives it the weights of its best epoch.
+
+    Returns:
+        The best epoch, and the minutes of the training on the clock and of processor time.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        best = Path(folder) / "best.weights.h5"
+        checkpoint = keras.callbacks.ModelCheckpoint(
+            best, monitor, mode=mode, save_best_only=True, save_weights_only=True
+        )
+        start, start_cpu = time.time(), time.process_time()
+        fitted = model.fit(data, callbacks=[checkpoint], shuffle=False, verbose=2, **arguments)
+        seconds, cpu_seconds = time.time() - start, time.process_time() - start_cpu
+        model.load_weights(best)
+    curve = fitted.history[monitor]
+    return {
+        "best_epoch": 1 + curve.index(min(curve) if mode == "min" else max(curve)),
+        "train_minutes": round(seconds / 60, 1),
+        "train_cpu_minutes": round(cpu_seconds / 60, 1),
     }
 
 

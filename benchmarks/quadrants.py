@@ -10,9 +10,6 @@ set is used once. MNIST is found through TFCVAE_DATA.
 """
 
 import argparse
-import tempfile
-import time
-from pathlib import Path
 
 import common
 import keras
@@ -85,34 +82,22 @@ def run(name, observed, epochs, seed):
         monitor, mode = "val_gsnn", "min"
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(schedule), jit_compile=True, **arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        best = Path(folder) / "best.weights.h5"
-        start, start_cpu = time.time(), time.process_time()
-        history = model.fit(
-            train,
-            steps_per_epoch=steps,
-            epochs=epochs,
-            validation_data=validation,
-            validation_batch_size=1000,
-            callbacks=[
-                keras.callbacks.ModelCheckpoint(
-                    best, monitor, mode=mode, save_best_only=True, save_weights_only=True
-                )
-            ],
-            shuffle=False,
-            verbose=2,
-        )
-        seconds, cpu_seconds = time.time() - start, time.process_time() - start_cpu
-        model.load_weights(best)
-    curve = history.history[monitor]
+    training = common.fit_best(
+        model,
+        train,
+        monitor,
+        mode,
+        steps_per_epoch=steps,
+        epochs=epochs,
+        validation_data=validation,
+        validation_batch_size=1000,
+    )
     row = {
         "model": name,
         "observed": observed,
         "epochs": epochs,
         "seed": seed,
-        "best_epoch": 1 + curve.index(min(curve) if mode == "min" else max(curve)),
-        "train_minutes": round(seconds / 60, 1),
-        "train_cpu_minutes": round(cpu_seconds / 60, 1),
+        **training,
     }
     if name == "nn":
         return {**row, "exact": [round(model.evaluate(x, y, verbose=0), 3), None]}

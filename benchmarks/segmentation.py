@@ -11,9 +11,7 @@ the test set is used once. Garments need Fashion-MNIST, found as in `datasets.fa
 """
 
 import argparse
-import tempfile
 import time
-from pathlib import Path
 
 import common
 import keras
@@ -47,7 +45,7 @@ def likelihood(size, multi_scale):
 
 
 def model_of(name, size, strategies, steps, seed):
-    """The conditional VAE of one row; `nn`, the deterministic network, is one without latents."""
+    """The conditional VAE of one row."""
     own_prior = {
         "mixture": lambda: priors.GaussianMixture(LATENTS, 32, network=encoder()),
         "flow": lambda: priors.RealNVP(LATENTS, 6, (64, 64), network=encoder()),
@@ -112,33 +110,23 @@ def run(name, data_name, strategies, epochs, seed):
     model.build(x.shape)
     schedule = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
     model.compile(keras.optimizers.Adam(schedule), jit_compile=False)
-    with tempfile.TemporaryDirectory() as folder:
-        best = Path(folder) / "best.weights.h5"
-        start = time.time()
-        checkpoint = keras.callbacks.ModelCheckpoint(
-            best, monitor, mode=mode, save_best_only=True, save_weights_only=True
-        )
-        history = model.fit(
-            train,
-            steps_per_epoch=steps,
-            epochs=epochs,
-            validation_data=validation,
-            validation_batch_size=100,
-            callbacks=[checkpoint],
-            shuffle=False,
-            verbose=2,
-        )
-        minutes = (time.time() - start) / 60
-        model.load_weights(best)
-    curve = history.history[monitor]
+    training = common.fit_best(
+        model,
+        train,
+        monitor,
+        mode,
+        steps_per_epoch=steps,
+        epochs=epochs,
+        validation_data=validation,
+        validation_batch_size=100,
+    )
     row = {
         "data": data_name,
         "model": name,
         "strategies": list(strategies),
         "epochs": epochs,
         "seed": seed,
-        "best_epoch": 1 + curve.index(min(curve) if mode == "min" else max(curve)),
-        "train_minutes": round(minutes, 1),
+        **training,
     }
     return {**row, **scores(model, x, y, data.known()), "occlusion": occlusion(model, x, y)}
 

@@ -10,8 +10,8 @@ def one_hot_masks(masks, num_classes):
     """Turns masks of integer classes into the y of a `layers.OneHotCategorical`.
 
     Args:
-        masks: integer array or tensor `[..., height, width]`, or with a last axis of size 1 after
-            these four or more, with values from 0 to `num_classes - 1`.
+        masks: integer array or tensor `[..., height, width]` or `[..., n, height, width, 1]`, with
+            values from 0 to `num_classes - 1`.
         num_classes: int >= 2.
 
     Returns:

@@ -5,4 +5,4 @@ from tfcvae.priors.flows import MAF, Flow, RealNVP
 from tfcvae.priors.mixture import GaussianMixture
 from tfcvae.priors.normal import LearnedNormal, StandardNormal
 
-__all__ = ["GaussianMixture", "Flow", "LearnedNormal", "MAF", "Prior", "RealNVP", "StandardNormal"]
+__all__ = ["Flow", "GaussianMixture", "LearnedNormal", "MAF", "Prior", "RealNVP", "StandardNormal"]
