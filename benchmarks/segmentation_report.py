@@ -15,6 +15,8 @@ COLUMNS = {
     "matched_iou": "matched IoU",
     "diversity": "diversity",
     "mode_total_variation": "TV of modes",
+    "mode_total_variation_0": "TV, dark",
+    "mode_total_variation_1": "TV, bright",
 }
 
 

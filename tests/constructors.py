@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfcvae
-from tfcvae import bijectors, layers, networks, priors, regularizers
+from tfcvae import bijectors, layers, networks, priors, regularizers, schedules
 from tfcvae.networks.base import JointDense
 
 tfd = tfp.distributions
@@ -56,6 +56,21 @@ def two_inputs():
 @keras.saving.register_keras_serializable("tests")
 def laplace(features):
     return tfd.Independent(tfd.Laplace(features, 1.0), 1)
+
+
+@keras.saving.register_keras_serializable("tests")
+def uniform_latents():
+    return tfd.Independent(tfd.Uniform([-1.0, -1.0, -1.0], 1.0), 1)
+
+
+@keras.saving.register_keras_serializable("tests")
+def joint_posterior(kernel_size, bias_size, dtype):
+    return priors.LearnedNormal(kernel_size + bias_size, covariance="full")
+
+
+@keras.saving.register_keras_serializable("tests")
+def joint_prior(kernel_size, bias_size, dtype):
+    return priors.StandardNormal(kernel_size + bias_size)
 
 
 LAYERS = {
@@ -158,6 +173,48 @@ LAYERS = {
     "raw_categorical": Case(lambda: layers.OneHotCategorical((2, 2), projection=False), X, (2, 2)),
 }
 
+
+def raw(layer, size, **kwargs):
+    return layer(size, projection=False, **kwargs)
+
+
+LAYERS |= {
+    "poisson": Case(lambda: layers.IndependentPoisson((2, 2), mlp()), X, (2, 2)),
+    "raw_poisson": Case(lambda: raw(layers.IndependentPoisson, 4), X, (4,)),
+    "mixture_normal": Case(lambda: layers.MixtureNormal(2, 3, mlp()), X, (3,)),
+    "mixture_normal_image": Case(
+        lambda: layers.MixtureNormal(2, (4, 3, 1), keeps_space()), IMAGES, (4, 3, 1)
+    ),
+    "raw_mixture_normal": Case(
+        lambda: layers.MixtureNormal(2, 2, projection=False), vectors(10), (2,)
+    ),
+    "mixture_logistic": Case(lambda: layers.MixtureLogistic(2, 3, mlp()), X, (3,)),
+    "mixture_tril": Case(
+        lambda: layers.MixtureSameFamily(2, raw(layers.MultivariateNormalTriL, 2), mlp()), X, (2,)
+    ),
+    "mixture_one_hot": Case(
+        lambda: layers.CategoricalMixtureOfOneHotCategorical(2, 3, mlp()), X, (3,)
+    ),
+    "normal_of_a_variable": Case(
+        lambda: layers.IndependentNormal(3, layers.VariableLayer(6), projection=False), X, (3,)
+    ),
+    "flow_posterior": Case(
+        lambda: layers.FlowPosterior(layers.IndependentNormal(3, mlp()), 2, (4,)), X, (3,)
+    ),
+    "flow_posterior_linear": Case(
+        lambda: layers.FlowPosterior(
+            layers.MultivariateNormalTriL(2, mlp()), 2, (4,), mixing="linear"
+        ),
+        (X, Z),
+        (2,),
+    ),
+    "autoregressive_transform": Case(
+        lambda: layers.AutoregressiveTransform(layers.IndependentLogistic(3, mlp()), 1, (4,)),
+        X,
+        (3,),
+    ),
+}
+
 FLOW = {"num_steps": 2, "hidden_units": (4,)}
 
 PRIORS = {
@@ -167,19 +224,79 @@ PRIORS = {
     "learned_normal_given_two": Case(lambda: priors.LearnedNormal(3, network=mlp()), (X, Z), (3,)),
     "mixture": Case(lambda: priors.GaussianMixture(3, 4), None, (3,)),
     "mixture_given": Case(lambda: priors.GaussianMixture(3, 4, network=mlp()), X, (3,)),
+    "learned_normal_full": Case(lambda: priors.LearnedNormal(3, covariance="full"), None, (3,)),
+    "learned_normal_full_given": Case(
+        lambda: priors.LearnedNormal(3, covariance="full", network=mlp()), X, (3,)
+    ),
+    "bayesian_normal": Case(lambda: priors.BayesianNormal(3, 100), None, (3,)),
+    "bayesian_normal_given": Case(lambda: priors.BayesianNormal(3, 100, network=mlp()), X, (3,)),
+    "mixture_full": Case(lambda: priors.GaussianMixture(3, 4, "full"), None, (3,)),
+    "mixture_full_given": Case(
+        lambda: priors.GaussianMixture(2, 3, "full", network=mlp()), X, (2,)
+    ),
+    "second_stage": Case(lambda: priors.SecondStage(3, 2, (4,), 2), None, (3,)),
+    "second_stage_given": Case(lambda: priors.SecondStage(3, 2, (4,), 2, network=mlp()), X, (3,)),
     "maf": Case(lambda: priors.MAF(3, **FLOW), None, (3,)),
     "maf_one_dimension": Case(lambda: priors.MAF(1, **FLOW), None, (1,)),
     "maf_given": Case(lambda: priors.MAF(3, **FLOW, network=mlp()), X, (3,)),
     "maf_given_image": Case(lambda: priors.MAF(2, **FLOW, network=keeps_space()), IMAGES, (2,)),
     "real_nvp": Case(lambda: priors.RealNVP(3, **FLOW), None, (3,)),
     "real_nvp_given": Case(lambda: priors.RealNVP(3, **FLOW, network=mlp()), X, (3,)),
+    "iaf": Case(lambda: priors.IAF(3, **FLOW), None, (3,)),
+    "iaf_given": Case(lambda: priors.IAF(3, **FLOW, network=mlp()), X, (3,)),
+    "spline": Case(lambda: priors.NeuralSplineFlow(3, **FLOW, num_bins=3), None, (3,)),
+    "spline_given": Case(
+        lambda: priors.NeuralSplineFlow(3, **FLOW, num_bins=3, network=mlp()), X, (3,)
+    ),
+    "spline_autoregressive": Case(
+        lambda: priors.NeuralSplineFlow(3, **FLOW, num_bins=3, autoregressive=True), None, (3,)
+    ),
+    "spline_autoregressive_given": Case(
+        lambda: priors.NeuralSplineFlow(3, **FLOW, num_bins=3, autoregressive=True, network=mlp()),
+        X,
+        (3,),
+    ),
+    "maf_linear_actnorm": Case(
+        lambda: priors.MAF(3, **FLOW, mixing="linear", actnorm=True), None, (3,)
+    ),
+    "real_nvp_linear_actnorm_given": Case(
+        lambda: priors.RealNVP(3, **FLOW, mixing="linear", actnorm=True, network=mlp()), X, (3,)
+    ),
+    "maf_of_a_mixture": Case(
+        lambda: priors.MAF(3, **FLOW, base=priors.GaussianMixture(3, 2)), None, (3,)
+    ),
+    "maf_given_of_a_mixture": Case(
+        lambda: priors.MAF(3, **FLOW, network=mlp(), base=priors.GaussianMixture(3, 2)), X, (3,)
+    ),
+    "maf_of_a_mixture_given": Case(
+        lambda: priors.MAF(3, **FLOW, base=priors.GaussianMixture(3, 2, network=mlp())), X, (3,)
+    ),
 }
 
 BIJECTORS = {
-    "masked_affine": Case(lambda: bijectors.MaskedAffine(3, (4,)), None, (3,)),
-    "masked_affine_given": Case(lambda: bijectors.MaskedAffine(3, (4,)), X, (3,)),
-    "affine_coupling": Case(lambda: bijectors.AffineCoupling(3, (4,)), None, (3,)),
-    "affine_coupling_given": Case(lambda: bijectors.AffineCoupling(3, (4,)), X, (3,)),
+    "autoregressive": Case(lambda: bijectors.Autoregressive(3, None, (4,)), None, (3,)),
+    "autoregressive_given": Case(lambda: bijectors.Autoregressive(3, None, (4,)), X, (3,)),
+    "autoregressive_inverted": Case(
+        lambda: bijectors.Autoregressive(3, None, (4,), inverted=True), X, (3,)
+    ),
+    "autoregressive_spline": Case(
+        lambda: bijectors.Autoregressive(3, bijectors.RationalQuadratic(3), (4,)), X, (3,)
+    ),
+    "coupling": Case(lambda: bijectors.Coupling(3, None, (4,)), None, (3,)),
+    "coupling_given": Case(lambda: bijectors.Coupling(3, None, (4,)), X, (3,)),
+    "coupling_spline": Case(
+        lambda: bijectors.Coupling(3, bijectors.RationalQuadratic(3, 2.0), (4,)), X, (3,)
+    ),
+    "permutation": Case(lambda: bijectors.Permutation(3, 1), None, (3,)),
+    "linear_mixing": Case(lambda: bijectors.LinearMixing(3, 1), None, (3,)),
+    "actnorm": Case(lambda: bijectors.ActNorm(3), None, (3,)),
+    "chain": Case(
+        lambda: bijectors.Chain(
+            [bijectors.Coupling(3, None, (4,)), bijectors.LinearMixing(3), bijectors.ActNorm(3)]
+        ),
+        X,
+        (3,),
+    ),
 }
 
 NETWORKS = {
@@ -212,6 +329,10 @@ NETWORKS = {
     ),
     "block_omission": Case(lambda: layers.BlockOmission(seed=1), IMAGES, (4, 3, 2)),
     "image_pyramid": Case(lambda: layers.ImagePyramid(), IMAGES, (4, 3, 6)),
+    "conv_encoder_pooled": Case(
+        lambda: networks.conv_encoder((2, 3), activation="tanh", pooling="avg"), IMAGES, (3,)
+    ),
+    "variable": Case(lambda: layers.VariableLayer((2, 3), "ones", "tanh"), X, (2, 3)),
     "unet": Case(lambda: networks.unet((2, 3, 4), (3,), activation="tanh"), IMAGES, (4, 3, 3)),
     "unet_joined": Case(
         lambda: networks.unet((2, 3), (4, 3), activation="tanh", num_classes=3),
@@ -231,12 +352,51 @@ NETWORKS = {
     ),
 }
 
+RANDOM = {
+    "dense_reparameterization": Case(
+        lambda: layers.DenseReparameterization(3, 100, "tanh"), X, (3,)
+    ),
+    "dense_local_reparameterization": Case(
+        lambda: layers.DenseLocalReparameterization(3, 100, bias_posterior_fn=None), X, (3,)
+    ),
+    "dense_flipout": Case(
+        lambda: layers.DenseFlipout(
+            3,
+            100,
+            bias_posterior_fn=layers.default_mean_field_normal_fn(),
+            bias_prior_fn=layers.default_multivariate_normal_fn,
+        ),
+        X,
+        (3,),
+    ),
+    "convolution_flipout": Case(
+        lambda: layers.Convolution2DFlipout(3, 2, 100, padding="same"), IMAGES, (4, 3, 3)
+    ),
+    "convolution_reparameterization": Case(
+        lambda: layers.Convolution2DReparameterization(3, (2, 1), 100, strides=(2, 1)),
+        IMAGES,
+        (2, 3, 3),
+    ),
+    "dense_variational": Case(
+        lambda: layers.DenseVariational(3, joint_posterior, joint_prior, 100), X, (3,)
+    ),
+}
+
 WARM_UP = {"initial_learning_rate": 0.0, "decay_steps": 10, "end_learning_rate": 1.0}
 
 REGULARIZERS = {
     "kl": regularizers.KL,
     "kl_weighted": lambda: regularizers.KL(0.5),
     "kl_free_bits": lambda: regularizers.KL(free_bits=0.3),
+    "kl_free_bits_groups": lambda: regularizers.KL(free_bits=0.3, num_groups=1),
+    "kl_capacity": lambda: regularizers.KL(100.0, capacity=5),
+    "kl_capacity_schedule": lambda: regularizers.KL(
+        capacity=keras.optimizers.schedules.PolynomialDecay(**WARM_UP)
+    ),
+    "kl_cyclical": lambda: regularizers.KL(schedules.Cyclical(100, 2)),
+    "mmd_median": lambda: regularizers.MMD(bandwidth="median", scales=(1.0,)),
+    "mmd_bandwidth": lambda: regularizers.MMD(bandwidth=3.0),
+    "mmd_target": lambda: regularizers.MMD(target=uniform_latents),
     "kl_schedule": lambda: regularizers.KL(
         keras.optimizers.schedules.PolynomialDecay(**WARM_UP), name="warm"
     ),
@@ -354,6 +514,44 @@ MODELS = {
         DATA,
         None,
         {**ELBO, "reconstruction": 0.0, "kl": 0.0, "importance_bound": -1.0},
+    ),
+    "vae_vamp": ModelCase(lambda: vae(prior=priors.VampPrior(2, 3, DATA[:3])), DATA, None, ELBO),
+    "vae_flow_of_vamp": ModelCase(
+        lambda: vae(prior=priors.RealNVP(2, **FLOW, base=priors.VampPrior(2, 3))), DATA, None, ELBO
+    ),
+    "vae_second_stage": ModelCase(
+        lambda: vae(prior=priors.SecondStage(2, 2, (4,), 2)), DATA, None, ELBO
+    ),
+    "vae_bayesian_normal": ModelCase(
+        lambda: vae(prior=priors.BayesianNormal(2, 16)), DATA, None, {**ELBO, "kl_weights": 1.0}
+    ),
+    "vae_flow_posterior": ModelCase(
+        lambda: tfcvae.VAE(
+            layers.FlowPosterior(layers.IndependentNormal(2, mlp()), 2, (4,)),
+            layers.MixtureNormal(2, 4, mlp()),
+            seed=0,
+        ),
+        DATA,
+        None,
+        ELBO,
+    ),
+    "cvae_vamp": ModelCase(
+        lambda: cvae(prior=priors.VampPrior(2, 3), alpha=0.5), DATA, TARGET, HYBRID
+    ),
+    "cvae_vamp_baseline": ModelCase(
+        lambda: cvae(3, 4, prior=priors.VampPrior(2, 3), baseline=True),
+        CLASSES,
+        DATA,
+        {**ELBO, "baseline": 1.0},
+    ),
+    "cvae_second_stage": ModelCase(
+        lambda: cvae(prior=priors.SecondStage(2, 2, (4,), 2, network=mlp())), DATA, TARGET, ELBO
+    ),
+    "cvae_bayesian_normal": ModelCase(
+        lambda: cvae(prior=priors.BayesianNormal(2, 16, network=mlp())),
+        DATA,
+        TARGET,
+        {**ELBO, "kl_weights": 1.0},
     ),
     "cvae": ModelCase(cvae, DATA, TARGET, ELBO),
     "cvae_labels": ModelCase(

@@ -322,6 +322,17 @@ ARGUMENTS = {
     "labels_without_num_classes": (lambda: mlp()(constructors.LABELS), "num_classes"),
     "image_size": (lambda: networks.conv_decoder((4, 3, 1)), "image_size"),
     "no_image": (lambda: networks.conv_encoder()(DATA), "conv_encoder"),
+    "pooling": (lambda: networks.conv_encoder(pooling="sum"), "pooling"),
+    "mixing": (lambda: priors.MAF(2, mixing="shuffle"), "mixing"),
+    "base_size": (lambda: priors.MAF(2, base=priors.StandardNormal(3)), "base"),
+    "base_kind": (lambda: layers.FlowPosterior(mlp()), "base"),
+    "base_of_images": (lambda: layers.FlowPosterior(normal((2, 2))), "base"),
+    "num_bins": (lambda: priors.NeuralSplineFlow(2, num_bins=1), "num_bins"),
+    "tail_bound": (lambda: priors.NeuralSplineFlow(2, tail_bound=0.0), "tail_bound"),
+    "covariance": (lambda: priors.LearnedNormal(2, covariance="low_rank"), "covariance"),
+    "covariance_mixture": (lambda: priors.GaussianMixture(2, 3, "low_rank"), "covariance"),
+    "component": (lambda: layers.MixtureSameFamily(2, layers.IndependentNormal(3)), "component"),
+    "latent_size": (lambda: priors.SecondStage(2, -1), "latent_size"),
 }
 
 

@@ -224,11 +224,15 @@ def test_export_writes_the_next_version(runs, tmp_path):
                 ("learned_normal", priors.LearnedNormal),
                 ("mixture", priors.GaussianMixture),
                 ("maf", priors.MAF),
+                ("iaf", priors.IAF),
                 ("realnvp", priors.RealNVP),
+                ("nsf", priors.NeuralSplineFlow),
             )
             for conditional in (True, False)
         ),
         ("standard_normal", False, priors.StandardNormal),
+        ("vamp", False, priors.VampPrior),
+        ("vamp", True, priors.VampPrior),
     ],
 )
 def test_priors(name, conditional, kind):
@@ -241,7 +245,7 @@ def test_priors(name, conditional, kind):
         data = task.held_out("test")
         model.build((None, *data[0].shape[1:]))
         assert type(model.prior) is kind
-        has_network = conditional and name != "standard_normal"
+        has_network = conditional and name not in ("standard_normal", "vamp")
         assert (getattr(model.prior, "network", None) is not None) == has_network
         assert np.isfinite(model.elbo(*(array[:2] for array in data))).all()
 

@@ -1,10 +1,12 @@
 import types
 
+import constructors
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tfcvae import plotting
+import tfcvae
+from tfcvae import layers, plotting, priors
 
 
 @pytest.fixture
@@ -254,3 +256,26 @@ def test_segmentations_refuses(images):
     ]:
         with pytest.raises(ValueError, match=f"`{name}`.*Received"):
             plotting.segmentations(*arguments)
+
+
+def test_latents_of_two_dimensions_lie_over_the_density_of_the_prior():
+    model = constructors.vae(prior=priors.GaussianMixture(2, 3))
+    figure = plotting.latents(model, constructors.DATA)
+    axis = figure.axes[0]
+    assert (axis.get_xlabel(), axis.get_ylabel()) == ("z1", "z2")
+    points = axis.collections[-1].get_offsets()
+    posterior, _ = model.latent_distributions(constructors.DATA)
+    assert points.shape == (16, 2)
+    assert np.abs(points - posterior.mean()).max() < 6 * float(np.max(posterior.stddev()))
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_more_latents_and_conditional_priors_are_a_pair_plot(conditional):
+    if conditional:
+        model, data, count = constructors.cvae(), (constructors.DATA, constructors.TARGET), 2
+    else:
+        model = tfcvae.VAE(layers.IndependentNormal(5), layers.IndependentNormal(4))
+        data, count = constructors.DATA, 3
+    figure = plotting.latents(model, data, num_dimensions=3)
+    assert len(figure.axes) == count * (count + 1) // 2
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["prior", "posterior"]

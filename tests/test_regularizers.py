@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import constructors
 import keras
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from constructors import REGULARIZERS
 
-from tfcvae.regularizers import KL, MMD, kl_divergence, kl_per_dimension
+from tfcvae import layers, sampling, schedules
+from tfcvae.regularizers import GECO, KL, MMD, kl_divergence, kl_per_dimension
 
 tfd = tfp.distributions
 
@@ -336,3 +338,198 @@ def test_a_regularizer_gives_a_finite_scalar_and_a_gradient(name, prior):
 def test_bad_arguments_name_themselves(make, argument):
     with pytest.raises(ValueError, match=rf"`{argument}`[\s\S]*Received: {argument}="):
         make()
+
+
+# ---- Capacity, groups, bandwidths and targets -----------------------------------------------
+
+
+def normals():
+    return PAIRS["diag"], PRIORS["diag"], array(2, B, D)
+
+
+def penalty(regularizer, step=0):
+    return float(regularizer.penalty(*normals(), step=tf.constant(step), seed=SEED))
+
+
+def test_a_capacity_is_the_distance_to_the_kl():
+    kl = penalty(KL())
+    assert penalty(KL(capacity=1.0)) == pytest.approx(abs(kl - 1.0), rel=1e-5)
+    assert penalty(KL(capacity=kl + 2)) == pytest.approx(2.0, rel=1e-4)
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 10, 4.0)
+    assert penalty(KL(capacity=schedule), 5) == pytest.approx(abs(kl - 2.0), rel=1e-5)
+
+
+def test_free_bits_of_groups():
+    per_dimension = tf.reduce_mean(kl_per_dimension(*normals()[:2]), 0).numpy()
+    floor = float(per_dimension.sum()) + 1
+    assert penalty(KL(free_bits=floor, num_groups=1)) == pytest.approx(floor)
+    assert penalty(KL(free_bits=floor, num_groups=3)) == pytest.approx(3 * floor)
+    assert penalty(KL(free_bits=1e-6, num_groups=1)) == pytest.approx(per_dimension.sum(), rel=1e-5)
+    with pytest.raises(ValueError, match="num_groups.*divide the 3"):
+        penalty(KL(free_bits=0.1, num_groups=2))
+
+
+def test_the_median_is_the_unit_of_the_kernel():
+    posterior, prior, z = normals()
+    z = z[:1]
+    arguments = {"step": tf.constant(0), "seed": SEED}
+    median = MMD(bandwidth="median", scales=(1.0,)).penalty(posterior, prior, z, **arguments)
+    target = sampling.draw(prior, 1, B, SEED)
+    d2 = np.sum((z[0][:, None] - target[0][None]) ** 2, -1)
+    known = MMD(bandwidth=float(np.median(d2)), scales=(1.0,))
+    np.testing.assert_allclose(median, known.penalty(posterior, prior, z, **arguments), 1e-5)
+
+
+def test_a_target_replaces_the_prior():
+    posterior, prior, z = normals()
+    arguments = {"step": tf.constant(0), "seed": SEED}
+    regularizer = MMD(target=constructors.uniform_latents)
+    expected = MMD().penalty(posterior, constructors.uniform_latents(), z, **arguments)
+    np.testing.assert_array_equal(regularizer.penalty(posterior, prior, z, **arguments), expected)
+    with pytest.raises(ValueError, match="target.*registered"):
+        MMD(target=lambda: prior)
+
+
+@pytest.mark.parametrize(
+    "step, value", [(0, 0.0), (5, 0.4), (12, 1.0), (24, 1.0), (25, 0.0), (99, 1.0), (1000, 1.0)]
+)
+def test_a_cyclical_schedule(step, value):
+    schedule = schedules.Cyclical(100, num_cycles=4, ramp=0.5)
+    assert float(schedule(step)) == pytest.approx(value, abs=0.041)
+    config = schedule.get_config()
+    assert schedules.Cyclical.from_config(config).get_config() == config
+
+
+def test_a_cyclical_schedule_goes_between_its_ends():
+    schedule = schedules.Cyclical(10, 1, 1.0, start=0.2, end=0.6)
+    np.testing.assert_allclose([schedule(i) for i in (0, 5, 10)], [0.2, 0.4, 0.6], 1e-6)
+
+
+@pytest.mark.parametrize(
+    "make, name",
+    [
+        (lambda: KL(capacity=-1.0), "capacity"),
+        (lambda: KL(free_bits=0.1, capacity=1.0), "free_bits"),
+        (lambda: KL(num_groups=0), "num_groups"),
+        (lambda: MMD(bandwidth="mean"), "bandwidth"),
+        (lambda: MMD(bandwidth=0.0), "bandwidth"),
+        (lambda: GECO(1.0, rate=-1.0), "rate"),
+        (lambda: GECO(1.0, decay=1.0), "decay"),
+        (lambda: schedules.Cyclical(0), "num_steps"),
+        (lambda: schedules.Cyclical(10, 0), "num_cycles"),
+        (lambda: schedules.Cyclical(10, ramp=0.0), "ramp"),
+        (lambda: constructors.vae(regularizers=[GECO(1.0)]), "regularizers"),
+        (
+            lambda: constructors.vae(
+                regularizers=[KL(), GECO(1.0)], importance_weighted=True, num_samples=2
+            ),
+            "importance_weighted",
+        ),
+    ],
+)
+def test_arguments_out_of_range(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()
+
+
+# ---- GECO -----------------------------------------------------------------------------------
+
+
+def geco_vae(threshold, **kwargs):
+    decoder = layers.IndependentNormal(4, scale=0.5)
+    return constructors.vae(decoder, regularizers=[KL(), GECO(threshold, **kwargs)])
+
+
+def test_geco_reaches_its_threshold_and_is_restored(tmp_path):
+    x = np.random.default_rng(0).normal(size=(64, 2)) @ RNG.normal(size=(2, 4))
+    x = x.astype("float32")
+    model = geco_vae(2.0, rate=0.01)
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=True)
+    data = tf.data.Dataset.from_tensors(x).repeat()
+    logs = model.fit(data, epochs=3, steps_per_epoch=1000, verbose=0).history
+    assert logs["reconstruction"][-1] == pytest.approx(2.0, abs=0.25)
+    assert logs["geco"][-1] != pytest.approx(1.0, abs=0.05)
+    end = model.evaluate(x, verbose=0, return_dict=True)
+    assert end["loss"] == pytest.approx(
+        end["kl"] + end["geco"] * (end["reconstruction"] - 2.0), abs=1e-3
+    )
+    assert end == model.evaluate(x, verbose=0, return_dict=True)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(x, verbose=0, return_dict=True) == pytest.approx(end)
+
+
+def test_a_step_of_geco():
+    geco = GECO(10.0, rate=0.02, decay=0.5)
+    multiplier, loss = geco.constrain(tf.constant(14.0), training=True)
+    assert float(multiplier) == 1.0 and float(loss) == 4.0
+    multiplier, loss = geco.constrain(tf.constant(14.0), training=False)
+    assert float(multiplier) == pytest.approx(math.exp(0.02 * 2.0))
+    assert float(loss) == pytest.approx(4.0 * math.exp(0.02 * 2.0))
+    geco.constrain(tf.constant(1000.0), training=True)  # at most a tenth
+    multiplier, _ = geco.constrain(tf.constant(14.0), training=False)
+    assert float(multiplier) == pytest.approx(math.exp(0.02 * 2.0 + 0.1))
+    assert GECO.from_config(geco.get_config()).get_config() == geco.get_config()
+
+
+# ---- The doubly reparameterized gradient ----------------------------------------------------
+
+
+def iwae_gradients(doubly, num_samples, draws=1500):
+    """Gradients of the importance-weighted bound in the posterior's and the model's parameters."""
+    loc, raw = tf.Variable(array(1, 2)), tf.Variable(array(1, 2))
+    kernel = tf.Variable([[1.0, -0.5], [0.3, 0.8]])
+    loc.assign([[0.3, -0.2]])
+    raw.assign([[0.1, -0.3]])
+    target = tf.constant([[0.7, -1.1]])
+    p = tfd.MultivariateNormalDiag(tf.zeros(2), tf.ones(2))
+
+    @tf.function
+    def gradient(seed):
+        with tf.GradientTape() as tape:
+            q = tfd.MultivariateNormalDiag(loc, tf.nn.softplus(raw))
+            z = q.sample(num_samples, seed=tf.stack([0, seed]))
+
+            def likelihood(z):
+                return tfd.MultivariateNormalDiag(tf.linalg.matvec(kernel, z, True), [0.7, 0.7])
+
+            if doubly:
+                *_, bound = sampling.doubly_reparameterized(q, p, likelihood, z, target)
+            else:
+                log_w = likelihood(z).log_prob(target) + p.log_prob(z) - q.log_prob(z)
+                bound = sampling.log_mean(log_w)
+            bound = tf.reduce_sum(bound)
+        parts = tape.gradient(bound, [loc, raw, kernel])
+        return bound, tf.concat([tf.reshape(part, [-1]) for part in parts], 0)
+
+    bounds, gradients = zip(*(gradient(tf.constant(i)) for i in range(draws)))
+    return np.array(bounds), np.stack(gradients)
+
+
+@pytest.mark.parametrize("num_samples", [1, 10])
+def test_the_doubly_reparameterized_gradient_has_the_right_mean_and_less_variance(num_samples):
+    bounds, doubly = iwae_gradients(True, num_samples)
+    plain_bounds, plain = iwae_gradients(False, num_samples)
+    np.testing.assert_allclose(bounds, plain_bounds, 1e-4, 1e-5)
+    error = np.sqrt((doubly.var(0) + plain.var(0)) / len(plain))
+    np.testing.assert_array_less(np.abs(doubly.mean(0) - plain.mean(0)), 4.5 * error + 1e-6)
+    if num_samples == 10:
+        assert doubly.var(0)[:4].sum() < 0.7 * plain.var(0)[:4].sum()
+    np.testing.assert_allclose(doubly[:, 4:], plain[:, 4:], 1e-3, 1e-3)
+
+
+def test_importance_weighted_training_ends_above_the_elbo():
+    bounds = {}
+    for weighted in (False, True):
+        keras.utils.set_random_seed(0)
+        model = constructors.vae(
+            layers.IndependentBernoulli(12, constructors.mlp((8,))),
+            num_samples=8,
+            importance_weighted=weighted,
+        )
+        x = constructors.MASKS.reshape(16, 12)
+        model.compile(keras.optimizers.Adam(0.02), jit_compile=True)
+        data = tf.data.Dataset.from_tensors(x).repeat()
+        model.fit(data, epochs=1, steps_per_epoch=300, verbose=0)
+        bounds[weighted] = float(tf.reduce_mean(model.log_prob(x, 8, seed=0)))
+    assert bounds[True] > bounds[False]

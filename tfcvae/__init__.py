@@ -24,6 +24,7 @@ _SUBMODULES = (
     "plotting",
     "priors",
     "regularizers",
+    "schedules",
     "serving",
 )
 _MODELS = ("CVAE", "VAE")

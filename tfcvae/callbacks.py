@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tfcvae import shapes
+
 
 class NaNGuard(keras.callbacks.Callback):
     """Stops training at the first NaN or infinite term, with the weights of the last good epoch.
@@ -36,6 +38,68 @@ class NaNGuard(keras.callbacks.Callback):
             "model has the weights of the start of this epoch. Usual causes are NaN in the data "
             f"and a learning rate that is too high. Received: {values}"
         )
+
+
+class WarmUpCheck(keras.callbacks.Callback):
+    """Warns when a schedule of a regularizer is longer than the training run.
+
+    `fit` of `tfcvae.VAE` and `tfcvae.CVAE` adds it by itself.
+    """
+
+    def on_train_begin(self, logs=None):
+        steps = self.params.get("steps")
+        if not steps:
+            return
+        end = int(self.model.optimizer.iterations) + steps * self.params["epochs"]
+        for regularizer in self.model.regularizers:
+            for name in ("weight", "capacity"):
+                schedule = getattr(regularizer, name, None)
+                length = getattr(schedule, "decay_steps", getattr(schedule, "num_steps", 0))
+                if length > end:
+                    warnings.warn(
+                        f"The schedule of `{name}` of the regularizer {regularizer.name!r} takes "
+                        f"{length} steps, but this run ends after {end}",
+                        stacklevel=2,
+                    )
+
+
+class CollapseWarning(keras.callbacks.Callback):
+    """Warns when the latent variables carry next to nothing: the posterior has become the prior.
+
+    Args:
+        threshold: float > 0, nats: a KL below it counts as collapsed.
+        patience: int, epochs in a row that it must stay there; early epochs of a healthy run may
+            be among them.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Reference:
+        Lucas et al., Don't Blame the ELBO! (2019), arXiv:1911.02469.
+    """
+
+    def __init__(self, threshold=0.1, patience=3):
+        super().__init__()
+        if not threshold > 0:
+            raise ValueError(
+                f"Argument `threshold` must be a float > 0. Received: threshold={threshold}"
+            )
+        self.threshold = float(threshold)
+        self.patience = shapes.check_positive_int(patience, "patience")
+        self._epochs = 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = logs or {}
+        name = "val_kl" if "val_kl" in logs else "kl"
+        value = logs.get(name, np.inf)
+        self._epochs = self._epochs + 1 if value < self.threshold else 0
+        if self._epochs == self.patience:
+            warnings.warn(
+                f"Posterior collapse: {name} was below {self.threshold} nats for {self.patience} "
+                f"epochs, {value:.3g} at epoch {epoch + 1}. A warm-up of the KL's weight, "
+                "`KL(free_bits=...)` or a weaker decoder usually helps",
+                stacklevel=2,
+            )
 
 
 class BestCheckpoint(keras.callbacks.Callback):

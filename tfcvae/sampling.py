@@ -1,5 +1,7 @@
 """Draws of latent variables and averages over them."""
 
+import math
+
 import tensorflow as tf
 
 from tfcvae import seeds
@@ -44,3 +46,45 @@ def log_mean_exp(log_weights, num_samples, rows, seed, dtype):
         shape_invariants=(tf.TensorShape([]), tf.TensorShape([None])),
     )
     return total - tf.math.log(tf.cast(num_samples, dtype))
+
+
+def log_mean(log_weights):
+    """The log of the mean of weights over the first axis."""
+    return tf.reduce_logsumexp(log_weights, 0) - math.log(log_weights.shape[0])
+
+
+def doubly_reparameterized(posterior, prior, likelihood, z, target):
+    """The importance-weighted bound, with the doubly reparameterized gradient.
+
+    The parameters of the posterior receive a gradient through z alone, by the squared weights, so
+    that its variance does not grow with the number of draws; those of prior and likelihood receive
+    that of the bound itself. The density of the posterior is taken at z as a constant.
+
+    Args:
+        posterior: distribution q, batch shape `[batch]`.
+        prior: distribution p, batch shape `[]` or `[batch]`.
+        likelihood: function from z to a distribution of the target.
+        z: draws of the posterior, `[num_samples, batch, event_size]`.
+        target: `[batch, *event_shape]`.
+
+    Returns:
+        The likelihood at z, the log-likelihoods `[num_samples, batch]`, the bound `[batch]`, and
+        the bound once more with the gradient to ascend.
+
+    Reference:
+        Tucker et al., Doubly Reparameterized Gradient Estimators for Monte Carlo Objectives (2019),
+        arXiv:1810.04152.
+    """
+    fixed = tf.stop_gradient(z)
+    with tf.GradientTape() as tape:
+        tape.watch(fixed)
+        at_z = likelihood(fixed)
+        log_lik = at_z.log_prob(target)
+        log_joint = log_lik + prior.log_prob(fixed)
+        log_weights = log_joint - posterior.log_prob(fixed)
+    slopes = tf.stop_gradient(tape.gradient(log_weights, fixed))
+    weights = tf.stop_gradient(tf.nn.softmax(log_weights, 0))
+    bound = log_mean(log_weights)
+    through_z = weights**2 * tf.reduce_sum(slopes * z, -1)
+    surrogate = tf.reduce_sum(weights * log_joint + through_z, 0)
+    return at_z, log_lik, bound, surrogate + tf.stop_gradient(bound - surrogate)

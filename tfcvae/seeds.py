@@ -1,11 +1,14 @@
 """Stateless seeds: every draw is a pure function of an int32 pair."""
 
+import contextlib
 import random
+import threading
 
 import numpy as np
 import tensorflow as tf
 
 _INT32 = tf.int32
+_noise = threading.local()
 
 
 def as_seed(seed=None):
@@ -57,3 +60,42 @@ def fold_in_replica(seed):
 def default_seed():
     """A fresh int seed that follows `keras.utils.set_random_seed`."""
     return random.randint(0, 2**31 - 1)
+
+
+@contextlib.contextmanager
+def weight_noise(seed):
+    """Within it random weights are drawn from a seed, or are their means if it is `None`.
+
+    A model's training step and the averages over weights open it, so that all parts of a model draw
+    from one seed, and the draw is the same on every replica.
+    """
+    earlier = getattr(_noise, "seed", None)
+    _noise.seed = seed
+    try:
+        yield
+    finally:
+        _noise.seed = earlier
+
+
+def current_weight_noise():
+    """The seed of the innermost `weight_noise`, or `None`."""
+    return getattr(_noise, "seed", None)
+
+
+def weight_seed(generator, salt, training=True):
+    """The seed that a layer draws its random weights from, or `None` for their mean.
+
+    Args:
+        generator: the layer's `keras.random.SeedGenerator`, used outside of `weight_noise`.
+        salt: int of the layer's own.
+        training: bool.
+    """
+    seed = current_weight_noise()
+    if seed is not None:
+        return fold_in(seed, salt)
+    return next_seed(generator) if training else None
+
+
+def next_seed(generator):
+    """The next seed of a `keras.random.SeedGenerator`, as an int32 pair."""
+    return tf.cast(generator.next(), _INT32)

@@ -25,7 +25,17 @@ _DEFAULTS = {
     "shapes": _MASKS,
     "garments": _MASKS,
 }
-_PRIORS = ("standard_normal", "normal", "learned_normal", "mixture", "maf", "realnvp")
+_PRIORS = (
+    "standard_normal",
+    "normal",
+    "learned_normal",
+    "mixture",
+    "vamp",
+    "maf",
+    "iaf",
+    "realnvp",
+    "nsf",
+)
 _COUNT = click.IntRange(min=1)
 _SEED = click.IntRange(0, 2**31 - 1)
 _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -68,7 +78,7 @@ def main(context):
 @click.option(
     "--prior",
     type=click.Choice(_PRIORS, case_sensitive=False),
-    help="p(z), or p(z|x) with a network of x; standard_normal ignores x, and normal needs one.  "
+    help="p(z), or p(z|x) given x; standard_normal ignores x, and normal needs it.  "
     "[default: standard_normal for vae, normal else]",
 )
 @_sized("--latents", "Number of latent dimensions.", type=_COUNT)

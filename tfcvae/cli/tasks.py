@@ -63,14 +63,17 @@ class Task(abc.ABC):
 
     def _prior(self, network=None):
         name, latents = self.options.prior, self.options.latents
-        if name == "standard_normal":
-            return priors.StandardNormal(latents)
+        without_network = {"standard_normal": priors.StandardNormal, "vamp": priors.VampPrior}
+        if name in without_network:
+            return without_network[name](latents)
         constructors = {
             "normal": layers.IndependentNormal,
             "learned_normal": priors.LearnedNormal,
             "mixture": priors.GaussianMixture,
             "maf": priors.MAF,
+            "iaf": priors.IAF,
             "realnvp": priors.RealNVP,
+            "nsf": priors.NeuralSplineFlow,
         }
         return constructors[name](latents, network=network)
 

@@ -1,6 +1,20 @@
 """Distribution layers: Keras layers whose call returns a TFP distribution."""
 
 from tfcvae.layers.base import DistributionLayer
+from tfcvae.layers.bayesian import (
+    Convolution1DFlipout,
+    Convolution1DReparameterization,
+    Convolution2DFlipout,
+    Convolution2DReparameterization,
+    Convolution3DFlipout,
+    Convolution3DReparameterization,
+    DenseFlipout,
+    DenseLocalReparameterization,
+    DenseReparameterization,
+    DenseVariational,
+    default_mean_field_normal_fn,
+    default_multivariate_normal_fn,
+)
 from tfcvae.layers.block_omission import BlockOmission
 from tfcvae.layers.center import center
 from tfcvae.layers.distribution_lambda import DistributionLambda
@@ -10,24 +24,66 @@ from tfcvae.layers.likelihoods import (
     IndependentContinuousBernoulli,
     IndependentLogistic,
     IndependentNormal,
+    IndependentPoisson,
     IndependentQuantizedLogistic,
     MultivariateNormalTriL,
     OneHotCategorical,
 )
+from tfcvae.layers.mixtures import (
+    CategoricalMixtureOfOneHotCategorical,
+    MixtureLogistic,
+    MixtureNormal,
+    MixtureSameFamily,
+)
 from tfcvae.layers.multi_scale import MultiScale
+from tfcvae.layers.transformed import AutoregressiveTransform, FlowPosterior
+from tfcvae.layers.variable import VariableLayer
+
+Conv1DFlipout = Convolution1DFlipout
+Conv1DReparameterization = Convolution1DReparameterization
+Conv2DFlipout = Convolution2DFlipout
+Conv2DReparameterization = Convolution2DReparameterization
+Conv3DFlipout = Convolution3DFlipout
+Conv3DReparameterization = Convolution3DReparameterization
 
 __all__ = [
+    "AutoregressiveTransform",
     "BlockOmission",
+    "CategoricalMixtureOfOneHotCategorical",
+    "Conv1DFlipout",
+    "Conv1DReparameterization",
+    "Conv2DFlipout",
+    "Conv2DReparameterization",
+    "Conv3DFlipout",
+    "Conv3DReparameterization",
+    "Convolution1DFlipout",
+    "Convolution1DReparameterization",
+    "Convolution2DFlipout",
+    "Convolution2DReparameterization",
+    "Convolution3DFlipout",
+    "Convolution3DReparameterization",
+    "DenseFlipout",
+    "DenseLocalReparameterization",
+    "DenseReparameterization",
+    "DenseVariational",
     "DistributionLambda",
     "DistributionLayer",
+    "FlowPosterior",
     "ImagePyramid",
     "IndependentBernoulli",
     "IndependentContinuousBernoulli",
     "IndependentLogistic",
     "IndependentNormal",
+    "IndependentPoisson",
     "IndependentQuantizedLogistic",
+    "MixtureLogistic",
+    "MixtureNormal",
+    "MixtureSameFamily",
     "MultiScale",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "VariableLayer",
     "center",
+    "default_mean_field_normal_fn",
+    "default_multivariate_normal_fn",
 ]

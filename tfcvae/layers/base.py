@@ -4,6 +4,7 @@ import abc
 
 import keras
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfcvae import shapes
 
@@ -14,6 +15,12 @@ MIN_SCALE = 1e-5
 def positive(raw):
     """Maps unconstrained parameters to scales: softplus plus a small floor."""
     return tf.nn.softplus(raw) + MIN_SCALE
+
+
+def normal_tril(loc, raw):
+    """The normal distribution of a mean and the raw triangle of its Cholesky factor."""
+    fill = tfp.bijectors.FillScaleTriL(diag_shift=tf.constant(MIN_SCALE, loc.dtype))
+    return tfp.distributions.MultivariateNormalTriL(loc, fill(raw))
 
 
 class DistributionLayer(keras.layers.Layer, abc.ABC):

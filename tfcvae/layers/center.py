@@ -7,7 +7,8 @@ def center(distribution):
     """The deterministic point z* of a distribution: what a model predicts with.
 
     The mean where the distribution has one (so z* = E[z|x] for a normal prior network). A mixture
-    takes the mean of its heaviest component, and a flow pushes its base's center forward.
+    takes the mean of its heaviest component, a flow pushes its base's center forward, and a
+    `priors.SecondStage` decodes u = 0. A distribution of your own may have a method `center()`.
 
     Args:
         distribution: a `tfp.distributions.Distribution`.
@@ -15,6 +16,8 @@ def center(distribution):
     Returns:
         Tensor `[*batch_shape, *event_shape]`.
     """
+    if hasattr(distribution, "center"):
+        return distribution.center()
     if hasattr(distribution, "components_distribution"):
         heaviest = tf.argmax(distribution.mixture_distribution.logits_parameter(), axis=-1)
         means = distribution.components_distribution.mean()

@@ -3,6 +3,7 @@
 import keras
 
 from tfcvae.layers.base import DistributionLayer
+from tfcvae.registration import check_registered
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -33,14 +34,7 @@ class DistributionLambda(DistributionLayer):
 
     def __init__(self, make_distribution_fn, event_shape, network=None, **kwargs):
         super().__init__(event_shape, network, **kwargs)
-        name = keras.saving.get_registered_name(make_distribution_fn)
-        if keras.saving.get_registered_object(name) is not make_distribution_fn:
-            raise ValueError(
-                "Argument `make_distribution_fn` must be a function registered with "
-                "`keras.saving.register_keras_serializable()`, so that it can be loaded again. "
-                f"Received: make_distribution_fn={make_distribution_fn}"
-            )
-        self.make_distribution_fn = make_distribution_fn
+        self.make_distribution_fn = check_registered(make_distribution_fn, "make_distribution_fn")
 
     def distribution(self, features):
         return self.make_distribution_fn(features)

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae import shapes
-from tfcvae.layers.base import MIN_SCALE, check_support, positive
+from tfcvae.layers.base import check_support, normal_tril, positive
 from tfcvae.layers.projection import ProjectedLayer
 
 tfd = tfp.distributions
@@ -76,8 +76,9 @@ class IndependentNormal(ProjectedLayer):
             scale = tf.constant(self.scale, loc.dtype)
         return _independent(tfd.Normal(loc, scale), self.event_shape)
 
-    def _size(self):
-        return super()._size() // (1 if self.scale is None else 2)
+    @property
+    def raw_size(self):
+        return super().raw_size // (1 if self.scale is None else 2)
 
     def get_config(self):
         return {**super().get_config(), "scale": self.scale}
@@ -110,11 +111,11 @@ class MultivariateNormalTriL(ProjectedLayer):
 
     def distribution(self, features):
         (d,) = self.event_shape
-        loc, triangle = tf.split(features, [d, self._size() - d], axis=-1)
-        fill = tfp.bijectors.FillScaleTriL(diag_shift=tf.constant(MIN_SCALE, loc.dtype))
-        return tfd.MultivariateNormalTriL(loc, fill(triangle))
+        loc, triangle = tf.split(features, [d, self.raw_size - d], axis=-1)
+        return normal_tril(loc, triangle)
 
-    def _size(self):
+    @property
+    def raw_size(self):
         return self.params_size(self.event_shape[0])
 
     def get_config(self):
@@ -154,6 +155,27 @@ class IndependentContinuousBernoulli(ProjectedLayer):
 
     def check_support(self, values, name):
         _check_unit_interval(name, values)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class IndependentPoisson(ProjectedLayer):
+    """Independent Poisson distributions, for counts.
+
+    Args and shapes as in `IndependentNormal`, without `scale`; the raw parameters are log-rates.
+    """
+
+    takes_integers = True
+
+    def distribution(self, features):
+        (log_rate,) = self._elementwise(features)
+        return _independent(tfd.Poisson(log_rate=log_rate), self.event_shape)
+
+    def as_events(self, means):
+        return tf.round(means)
+
+    def check_support(self, values, name):
+        valid = values.min() >= 0 and np.all(values == np.round(values))
+        check_support(name, "counts, integers >= 0", values, valid)
 
 
 @keras.saving.register_keras_serializable("tfcvae")

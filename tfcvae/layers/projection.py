@@ -27,6 +27,9 @@ class ProjectedLayer(DistributionLayer):
     num_params = 1
     """Number of parameters for each element of the event."""
 
+    by_position = True
+    """Whether the parameters of an element follow from the features at its place."""
+
     def __init__(self, event_shape, network=None, projection=True, **kwargs):
         super().__init__(event_shape, network, **kwargs)
         self.projection = projection
@@ -38,7 +41,7 @@ class ProjectedLayer(DistributionLayer):
         return cls.num_params * shapes.size(shapes.as_event_shape(event_shape))
 
     def build_parameters(self):
-        event, features, size = self.event_shape, self.feature_shape, self._size()
+        event, features, size = self.event_shape, self.feature_shape, self.raw_size
         if not self.projection:
             if shapes.size(features) != size:
                 raise ValueError(
@@ -46,7 +49,8 @@ class ProjectedLayer(DistributionLayer):
                     f"shape {event}. Received: features of shape {features}"
                 )
             return
-        self._keeps_space = len(event) > 1 and features[:-1] == event[:-1]
+        spatial = self.by_position and len(event) > 1
+        self._keeps_space = spatial and features[:-1] == event[:-1]
         last = features[-1] if self._keeps_space else shapes.size(features)
         units = size // shapes.size(event[:-1]) if self._keeps_space else size
         self._dense = keras.layers.Dense(units, dtype=self.dtype_policy, name="projection")
@@ -68,7 +72,8 @@ class ProjectedLayer(DistributionLayer):
         rows = self._dense(tf.reshape(features, [-1, features.shape[-1]]))
         return tf.reshape(rows, [*shapes.dims(features)[:-1], self._dense.units])
 
-    def _size(self):
+    @property
+    def raw_size(self):
         return self.params_size(self.event_shape)
 
     def _elementwise(self, raw, num_params=None):

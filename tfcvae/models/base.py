@@ -1,7 +1,6 @@
 """What `VAE` and `CVAE` share: the objective, its terms, and estimates of the likelihood."""
 
 import abc
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,11 +8,12 @@ import keras
 import tensorflow as tf
 
 from tfcvae import seeds, shapes
-from tfcvae.callbacks import NaNGuard
+from tfcvae.callbacks import NaNGuard, WarmUpCheck
 from tfcvae.models import checks
 from tfcvae.regularizers import KL, Regularizer, kl_divergence
 from tfcvae.regularizers.base import weighted_mean
-from tfcvae.sampling import draw, log_mean_exp
+from tfcvae.sampling import doubly_reparameterized, draw, log_mean_exp
+from tfcvae.weights import weight_kl
 
 
 class Parts(NamedTuple):
@@ -42,6 +42,9 @@ class LatentVariableModel(keras.Model, abc.ABC):
         self.regularizers = checks.check_regularizers(
             [KL()] if regularizers is None else regularizers, importance_weighted
         )
+        self._regularizer_state = [
+            v for r in self.regularizers for v in getattr(r, "variables", ())
+        ]
         self.num_samples = shapes.check_positive_int(num_samples, "num_samples")
         self.importance_weighted = bool(importance_weighted)
         self.seed = seeds.default_seed() if seed is None else int(seed)
@@ -95,7 +98,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
             kw.setdefault("shuffle", False)
         guarded = callbacks
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            guarded = [*keras.tree.flatten(callbacks or []), NaNGuard()]
+            guarded = [*keras.tree.flatten(callbacks or []), NaNGuard(), WarmUpCheck()]
         return super().fit(x, y, batch_size, epochs, verbose, guarded, **kw)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kw):
@@ -107,35 +110,50 @@ class LatentVariableModel(keras.Model, abc.ABC):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Adds every term of the objective and updates its metric; Keras sums what was added."""
-        parts = self._parts(x, y, training)
-        rows = tf.shape(parts.target)[0]
-        if sample_weight is not None:
-            sample_weight = tf.reshape(sample_weight, [rows])
         optimizer = getattr(self, "optimizer", None)
         step = tf.zeros((), tf.int64) if optimizer is None else optimizer.iterations
         seed = self._noise_seed(step, training)
-        for name, value, loss in self._terms(parts, sample_weight, step, seed):
-            if loss is not None:
-                self.add_loss(loss)
-            self._trackers[name].update_state(value, sample_weight=rows)
+        kl_weights = weight_kl(self.trainable_variables)
+        with seeds.weight_noise(seed if training else None):
+            parts = self._parts(x, y, training)
+            rows = tf.shape(parts.target)[0]
+            if kl_weights is not None:
+                self._trackers["kl_weights"].update_state(kl_weights, sample_weight=rows)
+            if sample_weight is not None:
+                sample_weight = tf.reshape(sample_weight, [rows])
+            for name, value, loss in self._terms(parts, sample_weight, step, seed, training):
+                if loss is not None:
+                    self.add_loss(loss)
+                if name == "elbo" and training and kl_weights is not None:
+                    value -= kl_weights
+                self._trackers[name].update_state(value, sample_weight=rows)
         return super().compute_loss(x=x, training=training)
 
-    def _terms(self, parts, sample_weight, step, seed):
+    def _terms(self, parts, sample_weight, step, seed, training):
         """Yields each term's name, its unweighted value, and what it adds to the loss or `None`."""
         posterior, prior, target = parts.posterior, parts.prior, parts.target
         own_seeds = seeds.split(seed, 1 + len(self.regularizers))
         z = posterior.sample(self.num_samples, seed=own_seeds[0])
-        likelihood = parts.likelihood(z)
-        log_lik = likelihood.log_prob(target)
-        reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
-        yield "reconstruction", reconstruction, None if self.importance_weighted else reconstruction
         if self.importance_weighted:
-            log_w = log_lik + prior.log_prob(z) - posterior.log_prob(z)
-            bound = tf.reduce_logsumexp(log_w, 0) - math.log(self.num_samples)
-            bound = weighted_mean(bound, sample_weight)
-            yield "importance_bound", bound, -bound
+            likelihood, log_lik, bound, loss = doubly_reparameterized(
+                posterior, prior, parts.likelihood, z, target
+            )
+            loss = -weighted_mean(loss, sample_weight)
+            yield "importance_bound", weighted_mean(bound, sample_weight), loss
+        else:
+            likelihood = parts.likelihood(z)
+            log_lik = likelihood.log_prob(target)
+        reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+        loss = None if self.importance_weighted else reconstruction
+        for regularizer in self.regularizers:
+            if hasattr(regularizer, "constrain"):
+                multiplier, loss = regularizer.constrain(reconstruction, training)
+                yield regularizer.name, multiplier, None
+        yield "reconstruction", reconstruction, loss
         kl, kl_loss = None, None
         for regularizer, own_seed in zip(self.regularizers, own_seeds[1:]):
+            if hasattr(regularizer, "constrain"):
+                continue
             arguments = {"step": step, "seed": own_seed, "sample_weight": sample_weight}
             if isinstance(regularizer, Regularizer):
                 value = regularizer.penalty(posterior, prior, z, **arguments)
@@ -159,6 +177,11 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """The names of the terms of the objective, as they are logged."""
         return tuple(self._trackers)
 
+    def _track_random_weights(self):
+        """Tracks the KL of the random weights, once the weights are there."""
+        if weight_kl(self.weights) is not None:
+            self._trackers["kl_weights"] = keras.metrics.Mean("kl_weights", dtype="float32")
+
     def _create_trackers(self, extra=()):
         names = []
         if self.alpha > 0:
@@ -174,6 +197,11 @@ class LatentVariableModel(keras.Model, abc.ABC):
             seen = next(iter(self._trackers.values())).count
             seed, step = seeds.fold_in(seed, -1), tf.convert_to_tensor(seen)
         return seeds.fold_in_replica(seeds.fold_in(seed, step))
+
+    def latent_distributions(self, x, y=None):
+        """The posterior and the prior of the latent variables of a batch of data."""
+        parts = self._checked_parts(x, y)
+        return parts.posterior, parts.prior
 
     def _elbo(self, x, y, num_samples, seed):
         shapes.check_positive_int(num_samples, "num_samples")
@@ -234,6 +262,14 @@ def multi_scale_term(name, likelihood, target, sample_weight, trainable=True):
             log_prob = tf.reduce_mean(log_prob, 0)
         value = weighted_mean(-log_prob, sample_weight)
         yield name, value, value if trainable else None
+
+
+def bind(prior, encoder, is_conditional=False):
+    """Gives a prior that mixes posteriors, or the base of a flow that does, its encoder."""
+    while prior is not None:
+        if hasattr(prior, "bind"):
+            prior.bind(encoder, is_conditional)
+        prior = getattr(prior, "base", None)
 
 
 def build(name, layer, input_shape):

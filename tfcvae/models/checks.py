@@ -21,6 +21,7 @@ _RESERVED = (
     "importance_bound",
     "multi_scale",
     "baseline_multi_scale",
+    "kl_weights",
 )
 
 
@@ -33,17 +34,26 @@ def check_regularizers(regularizers, importance_weighted):
         )
     regularizers = tuple(regularizers)
     names = [getattr(r, "name", None) for r in regularizers]
-    valid = all(callable(r) for r in regularizers) and all(isinstance(n, str) for n in names)
+    constraints = [r for r in regularizers if hasattr(r, "constrain")]
+    valid = all(callable(r) for r in regularizers if r not in constraints)
+    valid = valid and all(isinstance(n, str) for n in names)
     if not valid or len(set(names)) < len(names) or set(names) & set(_RESERVED):
         raise ValueError(
             "Argument `regularizers` must be a sequence of callables, each with a `name` of its "
             f"own that is none of {_RESERVED}. Received: regularizers={regularizers}"
         )
-    plain = all(r.weight == 1.0 and not r.free_bits for r in regularizers if isinstance(r, KL))
+    kls = [r for r in regularizers if isinstance(r, KL)]
+    plain = all(kl.weight == 1.0 and kl.is_raw for kl in kls) and not constraints
     if importance_weighted and not plain:
         raise ValueError(
-            "Argument `importance_weighted=True` leaves no KL term to weigh: `regularizers` may "
-            f"hold a plain `KL()` or none. Received: regularizers={regularizers}"
+            "Argument `importance_weighted=True` leaves no KL term to weigh and no reconstruction "
+            "to constrain: `regularizers` may hold a plain `KL()` or none. "
+            f"Received: regularizers={regularizers}"
+        )
+    if constraints and not kls:
+        raise ValueError(
+            "Argument `regularizers` must hold a `KL()` beside a `GECO`, which minimises it under "
+            f"a constraint. Received: regularizers={regularizers}"
         )
     return regularizers
 

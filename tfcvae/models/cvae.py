@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcvae import layers, seeds
 from tfcvae.models import checks
-from tfcvae.models.base import LatentVariableModel, Parts, build, multi_scale_term
+from tfcvae.models.base import LatentVariableModel, Parts, bind, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import draw
 
@@ -82,6 +82,7 @@ class CVAE(LatentVariableModel):
         checks.check_layers(**own)
         if recognition is not None:
             checks.check_latent_sizes(recognition=recognition, prior=prior)
+            bind(prior, recognition, is_conditional=True)
         self.recognition = recognition
         self.prior = prior
         self.generation = generation
@@ -105,6 +106,7 @@ class CVAE(LatentVariableModel):
             build("recognition", self.recognition, (x, y))
         build("prior", self.prior, (x, *guess) if guess else x)
         build("generation", self.generation, (x, z, *guess))
+        self._track_random_weights()
 
     def recognize(self, x, y):
         """The posterior q(z|x,y) of x and y `[batch, ...]`; batch shape `[batch]`."""
@@ -211,11 +213,12 @@ class CVAE(LatentVariableModel):
             posterior = self.recognition((x, target), training=training)
         return Parts(posterior, prior, likelihood, target, baseline)
 
-    def _terms(self, parts, sample_weight, step, seed):
+    def _terms(self, parts, sample_weight, step, seed, training):
         elbo_seed, gsnn_seed = seeds.split(seed)
         target, elbo = parts.target, None
         if self.alpha > 0:
-            for name, value, loss in super()._terms(parts, sample_weight, step, elbo_seed):
+            terms = super()._terms(parts, sample_weight, step, elbo_seed, training)
+            for name, value, loss in terms:
                 weight = 1.0 if name == "multi_scale" else self.alpha
                 yield name, value, None if loss is None else weight * loss
                 elbo = value if name == "elbo" else elbo

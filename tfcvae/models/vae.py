@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcvae import layers, seeds
 from tfcvae.models import checks
-from tfcvae.models.base import LatentVariableModel, Parts, build
+from tfcvae.models.base import LatentVariableModel, Parts, bind, build
 from tfcvae.priors import StandardNormal
 
 
@@ -63,7 +63,9 @@ class VAE(LatentVariableModel):
         self.decoder = decoder
         self.prior = StandardNormal(encoder.event_shape[0]) if prior is None else prior
         checks.check_latent_sizes(encoder=encoder, prior=self.prior)
-        if getattr(self.prior, "network", None) is not None:
+        bind(self.prior, encoder)
+        has_network = getattr(self.prior, "network", None) is not None
+        if getattr(self.prior, "is_conditional", has_network):
             raise ValueError(
                 "Argument `prior` of a VAE must have no network, since p(z) has no input. "
                 f"Received: prior={self.prior}"
@@ -76,6 +78,7 @@ class VAE(LatentVariableModel):
         build("encoder", self.encoder, (None, *self.decoder.event_shape))
         build("prior", self.prior, None)
         build("decoder", self.decoder, (None, *self.encoder.event_shape))
+        self._track_random_weights()
 
     def encode(self, x):
         """The posterior q(z|x) of x `[batch, ...]`: a distribution with batch shape `[batch]`."""

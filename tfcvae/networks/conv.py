@@ -9,8 +9,16 @@ from tfcvae import shapes
 from tfcvae.layers.base import keep_frozen
 from tfcvae.networks.base import JointDense, Network, as_list, build_stack
 
+_POOLING = {
+    None: keras.layers.Flatten,
+    "avg": keras.layers.GlobalAveragePooling2D,
+    "max": keras.layers.GlobalMaxPooling2D,
+}
 
-def conv_encoder(filters=(32, 64), kernel_size=3, units=(), activation="relu", num_classes=None):
+
+def conv_encoder(
+    filters=(32, 64), kernel_size=3, units=(), activation="relu", num_classes=None, pooling=None
+):
     """A convolutional network from images to features, halving the resolution in each layer.
 
     Several inputs are joined as channels: images of the same size side by side, vectors and one-hot
@@ -22,15 +30,17 @@ def conv_encoder(filters=(32, 64), kernel_size=3, units=(), activation="relu", n
         units: sequence of ints, the width of each dense layer after the convolutions.
         activation: activation of every layer.
         num_classes: int, as in `mlp`.
+        pooling: `None` flattens the last maps, `"avg"` and `"max"` pool each of them over all
+            places, for features that do not say where in the image something is.
 
     Returns:
         A `keras.Model` from images `[batch, height, width, channels]`, or a tuple that has such
         images in it, to features `[batch, size]`.
 
     Raises:
-        ValueError: if no input is an image, or images differ in size.
+        ValueError: if no input is an image, images differ in size, or `pooling` is unknown.
     """
-    return ConvEncoder(filters, kernel_size, units, activation, num_classes)
+    return ConvEncoder(filters, kernel_size, units, activation, num_classes, pooling)
 
 
 def conv_decoder(image_size, filters=(64, 32), kernel_size=3, activation="relu", num_classes=None):
@@ -57,8 +67,21 @@ def conv_decoder(image_size, filters=(64, 32), kernel_size=3, activation="relu",
 class ConvEncoder(Network):
     """See `conv_encoder`."""
 
-    def __init__(self, filters, kernel_size=3, units=(), activation="relu", num_classes=None, **kw):
-        super().__init__(num_classes, **kw)
+    def __init__(
+        self,
+        filters,
+        kernel_size=3,
+        units=(),
+        activation="relu",
+        num_classes=None,
+        pooling=None,
+        **kwargs,
+    ):
+        super().__init__(num_classes, **kwargs)
+        if pooling not in _POOLING:
+            raise ValueError(
+                f"Argument `pooling` must be None, 'avg' or 'max'. Received: pooling={pooling!r}"
+            )
         filters = shapes.as_event_shape(filters, "filters")
         units = shapes.as_event_shape(units, "units") if units else ()
         self._config = {
@@ -66,6 +89,7 @@ class ConvEncoder(Network):
             "kernel_size": kernel_size,
             "units": units,
             "activation": activation,
+            "pooling": pooling,
         }
         dtype = self.dtype_policy
         convolution = {
@@ -76,7 +100,7 @@ class ConvEncoder(Network):
         }
         self.stack = [
             *(keras.layers.Conv2D(n, kernel_size, **convolution) for n in filters),
-            keras.layers.Flatten(dtype=dtype),
+            _POOLING[pooling](dtype=dtype),
             *(keras.layers.Dense(n, activation, dtype=dtype) for n in units),
         ]
 

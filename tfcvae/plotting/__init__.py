@@ -8,6 +8,7 @@ They need no display and no closing, and notebooks show them. Images are `[n, he
 from tfcvae.plotting.curves import history, latent_scatter
 from tfcvae.plotting.figures import save
 from tfcvae.plotting.images import HIDDEN_COLOR, completions, reconstructions, samples
+from tfcvae.plotting.latents import latents
 from tfcvae.plotting.segmentation import segmentations
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "completions",
     "history",
     "latent_scatter",
+    "latents",
     "reconstructions",
     "samples",
     "save",

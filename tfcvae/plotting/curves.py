@@ -65,7 +65,7 @@ def history(history):
         locator = MaxNLocator(6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1)
         axis.xaxis.set_major_locator(locator)
         axis.legend(frameon=False, fontsize=8)
-        _style_plot(axis, "epoch", "nats" if name in _IN_NATS else "")
+        style_plot(axis, "epoch", "nats" if name in _IN_NATS else "")
     return figure
 
 
@@ -102,11 +102,12 @@ def latent_scatter(z, labels=None):
         num_columns = math.ceil(len(groups) / 18)
         figure.legend(loc="outside right upper", ncols=num_columns, frameon=False, markerscale=1.8)
     axis.set_aspect("equal", adjustable="datalim")
-    _style_plot(axis, "z1", "z2")
+    style_plot(axis, "z1", "z2")
     return figure
 
 
-def _style_plot(axis, xlabel, ylabel):
+def style_plot(axis, xlabel, ylabel):
+    """Gives an axis the look of all plots."""
     axis.set(xlabel=xlabel, ylabel=ylabel, axisbelow=True)
     axis.spines[["top", "right"]].set_visible(False)
     axis.title.set_fontsize(10)

@@ -35,6 +35,11 @@ class Prior(DistributionLayer):
         """The shape of the context, `(batch, size)`, or `None` without a network."""
         return None if self.network is None else (None, shapes.size(self.feature_shape))
 
+    @property
+    def is_conditional(self):
+        """Whether this is a p(z|x), whose distribution depends on its input."""
+        return self.network is not None
+
     def build(self, input_shape=None):
         if self.network is None:
             self.build_parameters()
@@ -43,13 +48,17 @@ class Prior(DistributionLayer):
             super().build(input_shape)
 
     def call(self, inputs=None, training=None):
+        return self.distribution(self.context(inputs))
+
+    def context(self, inputs=None):
+        """The output of the network, `[batch, size]`, or `None` without one."""
         if self.network is None:
-            return self.distribution(None)
+            return None
         context = shapes.flatten(self.features(inputs), len(self.feature_shape))
-        return self.distribution(tf.cast(context, self.variable_dtype))
+        return tf.cast(context, self.variable_dtype)
 
     def compute_output_shape(self, input_shape=None):
-        batch = () if self.network is None else super().compute_output_shape(input_shape)[:1]
+        batch = () if not self.is_conditional else super().compute_output_shape(input_shape)[:1]
         return (*batch, self.event_size)
 
     def get_config(self):

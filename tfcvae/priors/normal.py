@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae.bijectors import Parameters
-from tfcvae.layers.base import positive
+from tfcvae.layers.base import normal_tril, positive
 from tfcvae.priors.base import Prior
 
 tfd = tfp.distributions
@@ -39,32 +39,51 @@ class StandardNormal(Prior):
 
 @keras.saving.register_keras_serializable("tfcvae")
 class LearnedNormal(Prior):
-    """A diagonal normal prior whose mean and scale are learned by maximum likelihood.
+    """A normal prior whose mean and covariance are learned by maximum likelihood.
 
-    With a network it is the p(z|x) of a conditional VAE: mean and scale are then a `Dense` of the
-    network's output that starts at zero.
+    With a network it is the p(z|x) of a conditional VAE: mean and covariance are then a `Dense` of
+    the network's output that starts at zero.
 
     Args:
         event_size: int, the number of latent dimensions.
         network: Keras layer or model from x to a context, or `None`.
+        covariance: `"diag"` for independent dimensions, `"full"` for the Cholesky factor of any
+            covariance.
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if `covariance` is unknown.
     """
 
+    def __init__(self, event_size, network=None, covariance="diag", **kwargs):
+        super().__init__(event_size, network, **kwargs)
+        self.covariance = check_covariance(covariance)
+
     def build_parameters(self):
-        self._parameters = normal_parameters(self)
+        size = self.event_size + scale_size(self.event_size, self.covariance)
+        self._parameters = Parameters(size, dtype=self.variable_dtype, name="normal")
+        self._parameters.build(self.context_shape)
 
     def distribution(self, features):
-        return normal(self._parameters(features))
+        d = self.event_size
+        loc, raw = tf.split(self._parameters(features), [d, -1], axis=-1)
+        if self.covariance == "full":
+            return normal_tril(loc, raw)
+        return tfd.MultivariateNormalDiag(loc, positive(raw))
+
+    def get_config(self):
+        return {**super().get_config(), "covariance": self.covariance}
 
 
-def normal_parameters(prior):
-    """Creates the parameters of a normal distribution for a prior, free or given its context."""
-    parameters = Parameters(2 * prior.event_size, dtype=prior.variable_dtype, name="normal")
-    parameters.build(prior.context_shape)
-    return parameters
+def check_covariance(covariance):
+    """Returns a kind of covariance, or raises a `ValueError` that names the argument."""
+    if covariance not in ("diag", "full"):
+        raise ValueError(
+            f"Argument `covariance` must be 'diag' or 'full'. Received: covariance={covariance!r}"
+        )
+    return covariance
 
 
-def normal(parameters):
-    """The diagonal normal distribution of parameters `[..., 2 * event_size]`."""
-    loc, raw_scale = tf.split(parameters, 2, axis=-1)
-    return tfd.MultivariateNormalDiag(loc, positive(raw_scale))
+def scale_size(event_size, covariance):
+    """The number of raw parameters of a covariance."""
+    return event_size if covariance == "diag" else event_size * (event_size + 1) // 2

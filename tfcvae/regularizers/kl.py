@@ -4,7 +4,14 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcvae.regularizers.base import Regularizer, check_number, weighted_mean
+from tfcvae import shapes
+from tfcvae.regularizers.base import (
+    Regularizer,
+    check_number,
+    check_number_or_schedule,
+    serialize_number,
+    weighted_mean,
+)
 
 tfd = tfp.distributions
 
@@ -43,34 +50,74 @@ class KL(Regularizer):
         free_bits: float >= 0, in nats in spite of its name: the mean over the batch of the KL of
             each dimension counts as at least this much. If posterior or prior does not factorise
             over dimensions the floor applies to their total.
+        capacity: `None`, or a float >= 0 or schedule of the training step: the penalty is then
+            `|KL - capacity|`.
+        num_groups: int, how many groups of consecutive dimensions have a floor of `free_bits` each;
+            `None` for one group for each dimension.
         name: str.
 
     Raises:
-        ValueError: if `weight` or `free_bits` is negative.
+        ValueError: if an argument is out of its range, or `free_bits` and `capacity` are combined.
 
     Reference:
         Higgins et al., beta-VAE (ICLR 2017); Kingma et al., Improved Variational Inference with
-        Inverse Autoregressive Flow (2016), arXiv:1606.04934 (free bits).
+        Inverse Autoregressive Flow (2016), arXiv:1606.04934 (free bits); Burgess et al.,
+        Understanding disentangling in beta-VAE (2018), arXiv:1804.03599 (capacity).
     """
 
-    def __init__(self, weight=1.0, free_bits=0.0, name="kl"):
+    def __init__(self, weight=1.0, free_bits=0.0, capacity=None, num_groups=None, name="kl"):
         super().__init__(weight, name)
         self.free_bits = check_number(free_bits, "free_bits")
+        self.capacity = capacity
+        if capacity is not None:
+            self.capacity = check_number_or_schedule(capacity, "capacity")
+            if self.free_bits:
+                raise ValueError(
+                    "Arguments `free_bits` and `capacity` exclude each other. "
+                    f"Received: free_bits={free_bits}, capacity={capacity}"
+                )
+        if num_groups is not None:
+            shapes.check_positive_int(num_groups, "num_groups")
+        self.num_groups = num_groups
 
     @property
     def is_raw(self):
-        """Whether the penalty is the KL itself, without a floor."""
-        return not self.free_bits
+        """Whether the penalty is the KL itself, without a floor or a capacity."""
+        return not self.free_bits and self.capacity is None
 
     def penalty(self, posterior, prior, z, *, step, seed, sample_weight=None):
-        kl = None if self.is_raw else kl_per_dimension(posterior, prior)
+        if self.free_bits:
+            return tf.reduce_sum(
+                tf.maximum(self._groups(posterior, prior, z, sample_weight), self.free_bits)
+            )
+        kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
+        if self.capacity is None:
+            return kl
+        capacity = self.capacity(step) if callable(self.capacity) else self.capacity
+        return tf.abs(kl - capacity)
+
+    def _groups(self, posterior, prior, z, sample_weight):
+        """The mean KL of each group of dimensions, or the total alone if it does not factorise."""
+        kl = kl_per_dimension(posterior, prior)
         if kl is None:
-            kl = kl_divergence(posterior, prior, z)[:, None]
+            return weighted_mean(kl_divergence(posterior, prior, z)[None], sample_weight)
         means = weighted_mean(tf.transpose(kl), sample_weight)
-        return tf.reduce_sum(means if self.is_raw else tf.maximum(means, self.free_bits))
+        if self.num_groups is None:
+            return means
+        if means.shape[0] % self.num_groups:
+            raise ValueError(
+                f"Argument `num_groups` must divide the {means.shape[0]} latent dimensions. "
+                f"Received: num_groups={self.num_groups}"
+            )
+        return tf.reduce_sum(tf.reshape(means, [self.num_groups, -1]), -1)
 
     def get_config(self):
-        return {**super().get_config(), "free_bits": self.free_bits}
+        return {
+            **super().get_config(),
+            "free_bits": self.free_bits,
+            "capacity": serialize_number(self.capacity),
+            "num_groups": self.num_groups,
+        }
 
 
 def _exact(posterior, prior):

@@ -1,20 +1,10 @@
-"""Bijector layers: Keras layers whose call returns a TFP bijector.
-
-TFP's own networks for bijectors hold variables that Keras 3 does not see. Here the weights belong
-to Keras layers, and the bijector is made anew in every call around a function of them.
-"""
+"""What holds the parameters of bijectors: free weights, or networks."""
 
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfcvae import shapes
-
-tfb = tfp.bijectors
-
-MAX_LOG_SCALE = 5.0
-"""Affine steps bound their log-scale smoothly to this size, so that no `exp` overflows."""
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -149,105 +139,3 @@ class Conditioner(keras.layers.Layer):
             "autoregressive": self.autoregressive,
             "activation": keras.activations.serialize(self.activation),
         }
-
-
-def shift_and_log_scale(parameters):
-    """Splits `[..., size, 2]` into a shift and a smoothly bounded log-scale."""
-    shift, raw = tf.unstack(parameters, axis=-1)
-    return shift, MAX_LOG_SCALE * tf.tanh(raw / MAX_LOG_SCALE)
-
-
-@keras.saving.register_keras_serializable("tfcvae")
-class MaskedAffine(keras.layers.Layer):
-    """One step of a masked autoregressive flow.
-
-    The inverse, used by densities, is one pass of the network; the forward direction, used by
-    sampling, takes one pass for each dimension.
-
-    Args:
-        event_size: int, the number of dimensions.
-        hidden_units: sequence of ints.
-        **kwargs: arguments of `keras.layers.Layer`.
-
-    Reference:
-        Papamakarios et al., Masked Autoregressive Flow (2017), arXiv:1705.07057.
-    """
-
-    def __init__(self, event_size, hidden_units=(128, 128), **kwargs):
-        super().__init__(**kwargs)
-        self.event_size = event_size
-        self.conditioner = Conditioner(
-            event_size, 2, hidden_units, autoregressive=True, dtype=self.variable_dtype
-        )
-
-    def build(self, context_shape=None):
-        self.conditioner.build((None, self.event_size), context_shape)
-
-    def call(self, context=None):
-        return tfb.MaskedAutoregressiveFlow(
-            lambda z: shift_and_log_scale(self.conditioner(z, context=context))
-        )
-
-    def get_config(self):
-        hidden_units = self.conditioner.hidden_units
-        return {
-            **super().get_config(),
-            "event_size": self.event_size,
-            "hidden_units": hidden_units,
-        }
-
-
-@keras.saving.register_keras_serializable("tfcvae")
-class AffineCoupling(keras.layers.Layer):
-    """One step of a RealNVP flow: the first half of z, rounded up, moves and scales the rest.
-
-    Args:
-        event_size: int >= 2, the number of dimensions.
-        hidden_units: sequence of ints.
-        **kwargs: arguments of `keras.layers.Layer`.
-
-    Raises:
-        ValueError: if `event_size` is 1, which leaves nothing to condition on.
-
-    Reference:
-        Dinh et al., Density estimation using Real NVP (2016), arXiv:1605.08803.
-    """
-
-    def __init__(self, event_size, hidden_units=(128, 128), **kwargs):
-        super().__init__(**kwargs)
-        if event_size < 2:
-            raise ValueError(
-                "Argument `event_size` of a coupling must be at least 2. "
-                f"Received: event_size={event_size}"
-            )
-        self.event_size = event_size
-        self.num_masked = (event_size + 1) // 2
-        self.conditioner = Conditioner(
-            event_size - self.num_masked, 2, hidden_units, dtype=self.variable_dtype
-        )
-
-    def build(self, context_shape=None):
-        self.conditioner.build((None, self.num_masked), context_shape)
-
-    def call(self, context=None):
-        return tfb.RealNVP(
-            num_masked=self.num_masked,
-            shift_and_log_scale_fn=lambda z, _: shift_and_log_scale(
-                self.conditioner(z, context=context)
-            ),
-        )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "event_size": self.event_size,
-            "hidden_units": self.conditioner.hidden_units,
-        }
-
-
-def chain(steps, permutations):
-    """Composes bijectors and permutations: the first step is the one next to the base."""
-    composed = []
-    for step, permutation in zip(steps, permutations):
-        composed += [tfb.Permute(permutation), step] if composed else [step]
-    return tfb.Chain(composed[::-1])

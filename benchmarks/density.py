@@ -1,0 +1,169 @@
+"""Priors compared by the density of images: -log p(x) of Fashion-MNIST and MNIST, in nats.
+
+    python benchmarks/density.py                      all rows that are not in the results yet
+    python benchmarks/density.py --models vamp maf    some of them
+    python benchmarks/density.py --table              the tables of the results
+    python benchmarks/density.py --figure PNG         the comparison as a figure
+
+Every model has the same encoder and decoder, two layers of 300 units each, and 40 latent variables;
+`conv` and `best` say below what they have instead. The protocol is that of Norouzi, Fleet and
+Norouzi (2020), arXiv:2004.04795: 50,000 / 10,000 / 10,000 images; training pixels binarised by
+sampling anew in every epoch, validation and test images once; the validation set picks the epoch,
+and the test set is used once, with importance-sampled log-likelihoods.
+"""
+
+import argparse
+
+import common
+import density_report
+import keras
+import numpy as np
+
+from tfcvae import VAE, datasets, evaluation, layers, networks, priors, regularizers
+
+BATCH_SIZE = 100
+LATENTS = 40
+UNITS = [300, 300]
+NUM_EXAMPLES = 50_000
+MAIN = ("standard_normal", "mixture", "vamp", "maf")
+DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
+EPOCHS = {"iaf": 40, "second_stage": 50, "two_stage": 100, "iwae": 60}
+DEFAULT_EPOCHS = 110
+SHAPE = (28, 28, 1)
+
+
+def mlp(units=UNITS):
+    return networks.mlp(units, activation="swish")
+
+
+def normal(network=None):
+    return layers.IndependentNormal(LATENTS, network=network or mlp())
+
+
+def bernoulli(network=None):
+    return layers.IndependentBernoulli(SHAPE, network=network or mlp())
+
+
+def vamp(images, num_components=500):
+    start = images[np.random.default_rng(0).choice(len(images), num_components, replace=False)]
+    return priors.VampPrior(LATENTS, num_components, pseudo_inputs=start)
+
+
+def parts_of(name, images):
+    """Encoder, decoder, prior and further arguments of a model."""
+    flows = {"maf": priors.MAF, "real_nvp": priors.RealNVP, "nsf": priors.NeuralSplineFlow}
+    flows["iaf"] = priors.IAF
+    if name in flows:
+        return normal(), bernoulli(), flows[name](LATENTS, 5, (128, 128)), {}
+    simple = {
+        "standard_normal": lambda: priors.StandardNormal(LATENTS),
+        "learned_normal": lambda: priors.LearnedNormal(LATENTS),
+        "full_normal": lambda: priors.LearnedNormal(LATENTS, covariance="full"),
+        "bayesian_normal": lambda: priors.BayesianNormal(LATENTS, NUM_EXAMPLES),
+        "mixture": lambda: priors.GaussianMixture(LATENTS, 200),
+        "full_mixture": lambda: priors.GaussianMixture(LATENTS, 32, covariance="full"),
+        "vamp": lambda: vamp(images),
+        "second_stage": lambda: priors.SecondStage(LATENTS, hidden_units=(300, 300)),
+    }
+    if name in simple:
+        return normal(), bernoulli(), simple[name](), {}
+    if name == "iaf_posterior":
+        return layers.FlowPosterior(normal(), 2, (300,)), bernoulli(), None, {}
+    if name == "iwae":
+        return normal(), bernoulli(), None, {"num_samples": 10, "importance_weighted": True}
+    raise ValueError(f"There is no model of that name. Received: {name}")
+
+
+MODELS = (
+    "standard_normal",
+    "vamp",
+    "maf",
+    "mixture",
+    "real_nvp",
+    "nsf",
+    "learned_normal",
+    "full_normal",
+    "bayesian_normal",
+    "full_mixture",
+    "second_stage",
+    "two_stage",
+    "iaf_posterior",
+    "iwae",
+    "iaf",
+)
+
+
+def run(name, data, epochs, seed):
+    """Trains and scores one row."""
+    keras.utils.set_random_seed(seed)
+    splits = DATA[data]()
+    images = splits.train.images
+    validation, test = (
+        datasets.binarize(part.images, seed=i)
+        for i, part in ((1, splits.validation), (2, splits.test))
+    )
+    steps = -(-len(images) // BATCH_SIZE)
+    train = datasets.stream(images, BATCH_SIZE, seed=seed, transform=datasets.binarize)
+    first = "standard_normal" if name == "two_stage" else name
+    encoder, decoder, prior, arguments = parts_of(first, images)
+    if not arguments:
+        warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 10 * steps, 1.0)
+        arguments = {"regularizers": [regularizers.KL(warm_up)]}
+    model = VAE(encoder, decoder, prior, seed=seed, **arguments)
+    model.build((None, *SHAPE))
+    schedule = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
+    model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
+    monitor = "val_importance_bound" if model.importance_weighted else "val_elbo"
+    training = common.fit_best(
+        model,
+        train,
+        monitor,
+        "max",
+        steps_per_epoch=steps,
+        epochs=epochs,
+        validation_data=(validation,),
+        validation_batch_size=1000,
+    )
+    if name == "two_stage":
+        prior = priors.SecondStage.fit_to(
+            model, images, epochs=30, batch_size=BATCH_SIZE, hidden_units=(300, 300), verbose=2
+        )
+        model = VAE(model.encoder, model.decoder, prior, seed=seed)
+    row = {"data": data, "model": name, "epochs": epochs, "seed": seed, **training}
+    scores = {
+        "elbo": evaluation.elbo(model, test, 10, verbose=0),
+        "1000": evaluation.log_likelihood(model, test, 1000, verbose=0),
+    }
+    if name in MAIN:
+        scores["5000"] = evaluation.log_likelihood(model, test, 5000, verbose=0)
+    rounded = {k: [round(-e.mean, 3), round(e.standard_error, 3)] for k, e in scores.items()}
+    units = evaluation.active_units(model, test)
+    return {**row, **rounded, "active_units": units.count}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=MODELS, choices=MODELS)
+    parser.add_argument("--data", nargs="+", default=list(DATA), choices=DATA)
+    parser.add_argument("--epochs", type=int, help="instead of the number for each model")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--results", default=common.RESULTS / "density.jsonl")
+    parser.add_argument("--table", action="store_true", help="only print the tables")
+    parser.add_argument("--figure", metavar="PNG", help="only draw the comparison")
+    arguments = parser.parse_args()
+    rows = common.read_rows(arguments.results)
+    if arguments.figure:
+        return density_report.figure(rows, arguments.figure)
+    done = {(r["data"], r["model"], r["seed"]) for r in rows}
+    for data in [] if arguments.table else arguments.data:
+        for name in arguments.models:
+            wanted = data == "fashion_mnist" or name in MAIN
+            if wanted and (data, name, arguments.seed) not in done:
+                epochs = arguments.epochs or EPOCHS.get(name, DEFAULT_EPOCHS)
+                row = run(name, data, epochs, arguments.seed)
+                common.append_row(arguments.results, row)
+    density_report.tables(common.read_rows(arguments.results), list(DATA))
+
+
+if __name__ == "__main__":
+    main()

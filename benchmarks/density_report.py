@@ -1,0 +1,75 @@
+"""What the rows of density.py say: tables, and a figure."""
+
+import common
+from matplotlib.figure import Figure
+
+from tfcvae import plotting
+
+LABELS = {
+    "standard_normal": "N(0, I)",
+    "learned_normal": "learned normal",
+    "full_normal": "learned normal, full covariance",
+    "bayesian_normal": "Bayesian normal",
+    "mixture": "mixture of 200 normals",
+    "full_mixture": "mixture of 32 normals, full covariance",
+    "vamp": "VampPrior, 500 pseudo-inputs",
+    "maf": "MAF, 5 steps",
+    "iaf": "IAF, 5 steps",
+    "real_nvp": "RealNVP, 5 steps",
+    "nsf": "neural spline flow, 5 couplings",
+    "second_stage": "second VAE, trained jointly",
+    "two_stage": "second VAE, trained after the first",
+    "iaf_posterior": "N(0, I), IAF posterior",
+    "iwae": "N(0, I), importance-weighted training, 10 draws",
+}
+
+
+def tables(rows, data_names):
+    """Prints the results of each data set, best first."""
+    for data in data_names:
+        own = sorted((r for r in rows if r["data"] == data), key=lambda r: r["1000"][0])
+        if not own:
+            continue
+        print(f"\n{data}\n")
+        header = [
+            "prior",
+            "-ELBO",
+            "NLL, 1,000 draws",
+            "5,000 draws",
+            "active",
+            "epochs",
+            "minutes",
+        ]
+        common.print_table(
+            header,
+            [
+                [
+                    LABELS[r["model"]],
+                    f"{r['elbo'][0]:.2f}",
+                    f"{r['1000'][0]:.2f}",
+                    f"{r['5000'][0]:.2f}" if "5000" in r else "",
+                    r["active_units"],
+                    r["epochs"],
+                    r["train_minutes"],
+                ]
+                for r in own
+            ],
+        )
+
+
+def figure(rows, path):
+    """Draws the negative log-likelihoods of Fashion-MNIST, best at the top."""
+    own = [r for r in rows if r["data"] == "fashion_mnist"]
+    own.sort(key=lambda r: r["1000"][0], reverse=True)
+    drawing = Figure(figsize=(7, 0.32 * len(own) + 0.9), layout="constrained")
+    axis = drawing.subplots()
+    places = range(len(own))
+    bounds, values = ([r[key][0] for r in own] for key in ("elbo", "1000"))
+    axis.hlines(places, values, bounds, color="#bbbbbb", zorder=1)
+    axis.plot(bounds, places, "o", color="white", markeredgecolor="#0072B2", label="-ELBO")
+    axis.plot(values, places, "o", color="#0072B2", label="importance-sampled, 1,000 draws")
+    axis.set_yticks(places, [LABELS[r["model"]] for r in own])
+    axis.set(xlabel="-log p(x) on the Fashion-MNIST test set, nats (lower is better)")
+    axis.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+    axis.legend(frameon=False, loc="lower right")
+    plotting.save(drawing, path)

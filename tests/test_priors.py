@@ -1,0 +1,273 @@
+"""Every prior, free and given x: a density, its draws and its two directions."""
+
+import constructors
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+from constructors import FLOW, mlp
+
+import tfcvae
+from tfcvae import evaluation, layers, priors
+
+tfd = tfp.distributions
+
+X = constructors.X[:2]
+SPLINE = {**FLOW, "num_bins": 4}
+
+
+def vamp(network=None):
+    """A VampPrior bound to an encoder of x, or of (x, y) if there is something to condition on."""
+    encoder = layers.IndependentNormal(2, mlp())
+    encoder.build(((None, 4), (None, 3)) if network else (None, 4))
+    prior = priors.VampPrior(2, 5)
+    prior.bind(encoder, is_conditional=network is not None)
+    return prior
+
+
+PRIORS = {
+    "learned_normal": lambda network: priors.LearnedNormal(2, network=network),
+    "learned_normal_full": lambda network: priors.LearnedNormal(2, network, "full"),
+    "bayesian_normal": lambda network: priors.BayesianNormal(2, 100, network),
+    "mixture": lambda network: priors.GaussianMixture(2, 3, network=network),
+    "mixture_full": lambda network: priors.GaussianMixture(2, 3, "full", network),
+    "vamp": vamp,
+    "maf": lambda network: priors.MAF(2, **FLOW, network=network),
+    "iaf": lambda network: priors.IAF(2, **FLOW, network=network),
+    "real_nvp": lambda network: priors.RealNVP(2, **FLOW, network=network),
+    "spline": lambda network: priors.NeuralSplineFlow(2, **SPLINE, network=network),
+    "spline_autoregressive": lambda network: priors.NeuralSplineFlow(
+        2, **SPLINE, autoregressive=True, network=network
+    ),
+    "linear_actnorm": lambda network: priors.MAF(
+        2, **FLOW, mixing="linear", actnorm=True, network=network
+    ),
+    "flow_of_a_mixture": lambda network: priors.RealNVP(
+        2, **FLOW, network=network, base=priors.GaussianMixture(2, 3)
+    ),
+    "flow_of_vamp": lambda network: priors.MAF(2, **FLOW, base=vamp()),
+    "second_stage": lambda network: priors.SecondStage(2, 2, (4,), 500, network=network),
+}
+FLOWS = [name for name in PRIORS if "flow" in name or name in constructors.PRIORS and "maf" in name]
+FLOWS += ["iaf", "real_nvp", "spline", "spline_autoregressive", "linear_actnorm"]
+
+every_prior = pytest.mark.parametrize("given", [False, True], ids=["free", "given"])
+over = pytest.mark.parametrize
+
+
+def made(name, given, dtype=None):
+    """A prior whose weights have moved from where they start, and its distribution for one x."""
+    keras.utils.set_random_seed(0)
+    prior = PRIORS[name](mlp() if given else None)
+    if dtype is not None:
+        prior = type(prior).from_config({**prior.get_config(), "dtype": dtype})
+    inputs = tf.cast(X[:1], dtype or "float32") if given else None
+    prior(inputs)
+    rng = np.random.default_rng(1)
+    for weight in prior.trainable_weights:
+        weight.assign_add(0.2 * rng.normal(size=weight.shape))
+    if name == "second_stage":
+        # Its estimate has heavy tails where its posterior is narrower than the true one.
+        (bias,) = (w for w in prior.encoder.trainable_weights if "projection/bias" in w.path)
+        bias.assign([0.0, 0.0, 1.5, 1.5])
+        for weight in prior.decoder.trainable_weights:
+            weight.assign(0.3 * weight)
+    return prior, prior(inputs)
+
+
+def grid(half_width=12.0, points=240):
+    """Points of a square, and the area of each."""
+    side = (np.arange(points) + 0.5) / points * 2 * half_width - half_width
+    return np.stack(np.meshgrid(side, side), -1).reshape(-1, 2), (2 * half_width / points) ** 2
+
+
+def density(distribution, points):
+    z = tf.constant(points, distribution.dtype)
+    z = z[:, None] if distribution.batch_shape.rank else z
+    chunks = [tf.exp(distribution.log_prob(part)) for part in tf.split(z, 16)]
+    return tf.reshape(tf.concat(chunks, 0), [-1]).numpy().astype("float64")
+
+
+@every_prior
+@over("name", PRIORS)
+def test_the_density_integrates_to_one_and_the_draws_follow_it(name, given):
+    _, distribution = made(name, given)
+    points, area = grid()
+    p = density(distribution, points) * area
+    np.testing.assert_allclose(p.sum(), 1.0, atol=0.03 if name == "second_stage" else 0.01)
+    rng = np.random.default_rng(2)
+    expected = points[rng.choice(len(points), 400, p=p / p.sum())]
+    expected += rng.uniform(-0.5, 0.5, expected.shape) * np.sqrt(area)
+    z = distribution.sample(400, seed=(0, 3)).numpy().reshape(400, 2)
+    assert evaluation.mmd_test(z, expected, 200).p_value > 0.005
+
+
+@every_prior
+@over("dtype, tolerance", [("float64", 1e-5), ("float32", 5e-3)])
+@over("name", sorted({*FLOWS} - {"flow_of_vamp"}))
+def test_a_flow_inverts_itself(name, given, dtype, tolerance):
+    _, distribution = made(name, given, dtype)
+    bijector = distribution.bijector
+    z = tf.constant(np.random.default_rng(4).normal(size=(50, 1, 2)), dtype)
+    there_and_back = bijector.inverse(tf.identity(bijector.forward(z)))
+    np.testing.assert_allclose(there_and_back, z, atol=tolerance)
+    back_and_there = bijector.forward(tf.identity(bijector.inverse(z)))
+    np.testing.assert_allclose(back_and_there, z, atol=tolerance)
+
+
+@every_prior
+@over("name", PRIORS)
+def test_draws_carry_gradients_to_every_weight(name, given):
+    """For the MMD, and for the GSNN's draws of p(z|x); logits of a uniform mixture excepted."""
+    prior, _ = made(name, given)
+    with tf.GradientTape() as tape:
+        distribution = prior(tf.constant(X) if given else None)
+        z = distribution.sample(4, seed=(0, 1))
+        loss = tf.reduce_sum(z**3)
+    unused = prior.encoder.trainable_weights if name == "second_stage" else []
+    for weight, gradient in zip(
+        prior.trainable_weights, tape.gradient(loss, prior.trainable_weights)
+    ):
+        if any(weight is w for w in unused):
+            continue
+        assert gradient is not None, weight.path
+        assert np.all(np.isfinite(gradient)), weight.path
+
+
+def test_a_full_mixture_has_the_implicit_gradients_of_its_draws():
+    """Against the derivative of E f(z) by quadrature, in two dimensions with correlations."""
+    locs = tf.constant([[-0.5, 0.3], [0.8, -0.2]], tf.float64)
+    tril = tf.constant([[[0.7, 0.0], [0.4, 0.5]], [[0.6, 0.0], [-0.3, 0.8]]], tf.float64)
+    logits = tf.constant([0.2, -0.3], tf.float64)
+    points, area = grid(6.0, 300)
+
+    def f(z):
+        return tf.sin(z[..., 0]) * z[..., 1] ** 2 + z[..., 0] * z[..., 1]
+
+    def gradients(expectation):
+        with tf.GradientTape() as tape:
+            tape.watch([logits, locs, tril])
+            components = tfd.MultivariateNormalTriL(locs, tril)
+            value = expectation(tfcvae.mixtures.mixture(logits, components))
+        return tape.gradient(value, [logits, locs, tril])
+
+    exact = gradients(lambda d: area * tf.reduce_sum(tf.exp(d.log_prob(points)) * f(points)))
+    drawn = gradients(lambda d: tf.reduce_mean(f(d.sample(100_000, seed=(0, 1)))))
+    for a, b in zip(drawn, exact):
+        b = tf.linalg.band_part(b, -1, 0) if b.shape.rank == 3 else b
+        a = tf.linalg.band_part(a, -1, 0) if a.shape.rank == 3 else a
+        np.testing.assert_allclose(a, b, atol=0.02)
+
+
+def test_actnorm_is_initialised_from_data():
+    prior = priors.MAF(2, **FLOW, actnorm=True)
+    prior.build(None)
+    z = np.random.default_rng(0).normal([3.0, -1.0], [2.0, 0.3], (500, 2)).astype("float32")
+    prior.initialize(z)
+    u = prior(None).bijector.inverse(z).numpy()
+    np.testing.assert_allclose(u.mean(0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(u.std(0), 1.0, atol=1e-3)
+
+
+def test_the_second_direction_of_a_flow_is_the_inverse_of_the_first():
+    """An IAF is a MAF with its directions exchanged."""
+    maf, iaf = (kind(2, **FLOW) for kind in (priors.MAF, priors.IAF))
+    for prior in (maf, iaf):
+        prior.build(None)
+    iaf.set_weights(maf.get_weights())
+    z = tf.constant(np.random.default_rng(0).normal(size=(5, 2)), "float32")
+    steps = maf.chain.steps[0](None), iaf.chain.steps[0](None)
+    np.testing.assert_allclose(steps[0].forward(z), steps[1].inverse(z), 1e-5)
+
+
+# ---- VampPrior ------------------------------------------------------------------------------
+
+
+def test_a_vamp_prior_is_the_mixture_of_the_posteriors_of_its_pseudo_inputs():
+    data = constructors.DATA
+    model = constructors.vae(prior=priors.VampPrior(2, 3, data[:3]))
+    model.build(data.shape)
+    np.testing.assert_array_equal(model.prior.pseudo_inputs, data[:3])
+    z = tf.constant([[0.3, -0.2], [1.0, 0.5]])
+    each = model.encode(data[:3]).log_prob(z[:, None])
+    expected = tf.reduce_logsumexp(each, -1) - np.log(3)
+    np.testing.assert_allclose(model.prior_distribution().log_prob(z), expected, 1e-5)
+
+
+@over("labels", [False, True])
+def test_a_conditional_vamp_prior_mixes_the_posteriors_of_x(labels):
+    x = constructors.CLASSES if labels else constructors.DATA
+    y = constructors.DATA if labels else constructors.TARGET
+    model = constructors.cvae(
+        3 if labels else None, y.shape[1], prior=priors.VampPrior(2, 3, y[:3])
+    )
+    model.build(x.shape)
+    z = tf.constant(np.random.default_rng(0).normal(size=(len(x), 2)), "float32")
+    each = [model.recognize(x, np.repeat(y[k : k + 1], len(x), 0)).log_prob(z) for k in range(3)]
+    expected = tf.reduce_logsumexp(each, 0) - np.log(3)
+    np.testing.assert_allclose(model.prior_distribution(x).log_prob(z), expected, 1e-4, 1e-5)
+
+
+def test_an_unbound_vamp_prior_says_so():
+    with pytest.raises(ValueError, match="bind"):
+        priors.VampPrior(2, 3)(None)
+
+
+def test_pseudo_inputs_of_another_shape_are_refused():
+    with pytest.raises(ValueError, match="pseudo_inputs.*3 rows"):
+        priors.VampPrior(2, 3, constructors.DATA[:2])
+    model = constructors.vae(prior=priors.VampPrior(2, 3, constructors.DATA[:3, :2]))
+    with pytest.raises(ValueError, match=r"pseudo_inputs.*\(4,\)"):
+        model.build((None, 4))
+
+
+# ---- SecondStage ----------------------------------------------------------------------------
+
+
+def test_a_second_stage_learns_the_aggregate_posterior_of_the_first(tmp_path):
+    """Here that is two clusters, which N(0, I) is not."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1000, 2)) * 0.1 + rng.choice([-2.0, 2.0], (1000, 1))
+    x = x.astype("float32")
+    first = tfcvae.VAE(
+        layers.IndependentNormal(2, keras.layers.Identity(), scale=0.3),
+        layers.IndependentNormal(2, keras.layers.Identity(), scale=0.3),
+    )
+    first.build(x.shape)
+    prior = priors.SecondStage.fit_to(
+        first, x, epochs=60, batch_size=100, learning_rate=5e-3, hidden_units=(32, 32), verbose=0
+    )
+    model = tfcvae.VAE(first.encoder, first.decoder, prior=prior)
+    before = evaluation.prior_gap(first, x[:300], 100)
+    after = evaluation.prior_gap(model, x[:300], 100)
+    assert after.statistic < 0.2 * before.statistic
+    z = first.encode(x).sample(seed=(0, 1))
+    gain = model.prior_distribution().log_prob(z) - first.prior_distribution().log_prob(z)
+    assert tf.reduce_mean(gain) > 0.5
+
+    model.compile()
+    model.save(tmp_path / "both.keras")
+    restored = keras.models.load_model(tmp_path / "both.keras")
+    np.testing.assert_array_equal(restored.log_prob(x[:5], 3, 1), model.log_prob(x[:5], 3, 1))
+    np.testing.assert_array_equal(restored.sample(3, seed=1), model.sample(3, seed=1))
+
+
+def test_the_density_of_a_second_stage_is_a_bound_that_rises_with_its_draws():
+    prior = priors.SecondStage(2, 2, (4,), num_samples=2)
+    prior.build(None)
+    z = tf.constant(np.random.default_rng(0).normal(size=(4000, 2)), "float32")
+    means = []
+    for num_samples in (1, 10, 200):
+        prior.num_samples = num_samples
+        means.append(float(tf.reduce_mean(prior(None).log_prob(z))))
+    assert means[0] < means[1] < means[2] + 0.01
+
+
+def test_a_second_stage_draws_fresh_noise_in_training_and_fixed_noise_outside():
+    prior = priors.SecondStage(2, 2, (4,), num_samples=2)
+    z = tf.zeros([3, 2])
+    fixed = [prior(None).log_prob(z) for _ in range(2)]
+    np.testing.assert_array_equal(*fixed)
+    with tfcvae.seeds.weight_noise(tf.constant([0, 1])):
+        assert np.any(prior(None).log_prob(z) != fixed[0])

@@ -1,0 +1,88 @@
+"""Flows as a composition of bijector layers."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfcvae.bijectors.mixing import ActNorm, LinearMixing, Permutation
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class Chain(keras.layers.Layer):
+    """Composes bijector layers; the first is the one next to the base.
+
+    Args:
+        steps: sequence of bijector layers.
+        **kwargs: arguments of `keras.layers.Layer`.
+    """
+
+    def __init__(self, steps, **kwargs):
+        super().__init__(**kwargs)
+        self.steps = list(steps)
+
+    def build(self, context_shape=None):
+        for step in self.steps:
+            if not step.built:
+                step.build(context_shape)
+
+    def call(self, context=None):
+        return tfb.Chain([step(context) for step in reversed(self.steps)])
+
+    def initialize(self, z, context=None):
+        """Initialises every `ActNorm` from z `[rows, event_size]`, nearest to z first."""
+        for step in reversed(self.steps):
+            if isinstance(step, ActNorm):
+                step.initialize(z)
+            z = step(context).inverse(z)
+
+    def get_config(self):
+        steps = [keras.saving.serialize_keras_object(step) for step in self.steps]
+        return {**super().get_config(), "steps": steps}
+
+    @classmethod
+    def from_config(cls, config):
+        steps = [keras.saving.deserialize_keras_object(step) for step in config["steps"]]
+        return cls(**{**config, "steps": steps})
+
+
+MIXING = {"permutation": Permutation, "linear": LinearMixing}
+
+
+def flow(make_step, event_size, num_steps, mixing="permutation", actnorm=False, dtype=None):
+    """A `Chain` of steps with a mixing of the dimensions before each step but the first.
+
+    Args:
+        make_step: function from a name to a bijector layer.
+        event_size: int, the number of dimensions.
+        num_steps: int.
+        mixing: `"permutation"`, in a fixed random order, or `"linear"`, by a learned matrix.
+        actnorm: bool; `True` puts an `ActNorm` after each step.
+        dtype: dtype of the weights.
+
+    Raises:
+        ValueError: if `mixing` is unknown.
+    """
+    if mixing not in MIXING:
+        raise ValueError(
+            f"Argument `mixing` must be one of {sorted(MIXING)}. Received: mixing={mixing!r}"
+        )
+    layers = []
+    for i in range(num_steps):
+        if i > 0:
+            layers.append(MIXING[mixing](event_size, seed=i, dtype=dtype, name=f"mixing_{i}"))
+        layers.append(make_step(f"step_{i}"))
+        if actnorm:
+            layers.append(ActNorm(event_size, dtype=dtype, name=f"actnorm_{i}"))
+    return Chain(layers, dtype=dtype, name="flow")
+
+
+def transformed(base, bijector, context=None):
+    """The distribution of a base pushed through a bijector.
+
+    A base without batch shape gets that of the context, as the densities of TFP need it.
+    """
+    if context is not None and not base.batch_shape.rank:
+        base = tfd.BatchBroadcast(base, with_shape=tf.shape(context)[:-1])
+    return tfd.TransformedDistribution(base, bijector)

@@ -1,0 +1,93 @@
+"""Monotone functions of one dimension, given their parameters."""
+
+import math
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfcvae import shapes
+
+tfb = tfp.bijectors
+
+MAX_LOG_SCALE = 5.0
+"""Affine transforms bound their log-scale smoothly to this size, so that no `exp` overflows."""
+
+MIN_BIN = 1e-3
+"""The smallest share of the interval that a bin takes, and the smallest slope of a knot."""
+
+
+def bounded_log_scale(raw):
+    """Bounds a log-scale smoothly to `MAX_LOG_SCALE`."""
+    return MAX_LOG_SCALE * tf.tanh(raw / MAX_LOG_SCALE)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class Affine:
+    """A shift and a scale for each dimension; zero parameters are the identity."""
+
+    num_params = 2
+
+    def __call__(self, parameters):
+        """Returns the scalar bijector of parameters `[..., size, num_params]`."""
+        shift, raw = tf.unstack(parameters, axis=-1)
+        return tfb.Shift(shift)(tfb.Scale(log_scale=bounded_log_scale(raw)))
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("tfcvae")
+class RationalQuadratic(Affine):
+    """A monotone rational-quadratic spline inside an interval, the identity outside of it.
+
+    Zero parameters are the identity.
+
+    Args:
+        num_bins: int >= 2.
+        tail_bound: float > 0; the spline acts on `[-tail_bound, tail_bound]`.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Reference:
+        Durkan et al., Neural Spline Flows (2019), arXiv:1906.04032.
+    """
+
+    def __init__(self, num_bins=8, tail_bound=3.0):
+        if shapes.check_positive_int(num_bins, "num_bins") < 2:
+            raise ValueError(f"Argument `num_bins` must be at least 2. Received: {num_bins=}")
+        if not 0 < tail_bound < math.inf:
+            raise ValueError(
+                "Argument `tail_bound` must be a finite float > 0. "
+                f"Received: tail_bound={tail_bound}"
+            )
+        self.num_bins = num_bins
+        self.tail_bound = float(tail_bound)
+
+    @property
+    def num_params(self):
+        """Widths and heights of the bins, and slopes at the knots between them."""
+        return 3 * self.num_bins - 1
+
+    def __call__(self, parameters):
+        k = self.num_bins
+        widths, heights, slopes = tf.split(parameters, [k, k, k - 1], axis=-1)
+        identity_slope = math.log(math.expm1(1 - MIN_BIN))
+        return tfb.RationalQuadraticSpline(
+            self._bins(widths),
+            self._bins(heights),
+            tf.nn.softplus(slopes + identity_slope) + MIN_BIN,
+            range_min=-self.tail_bound,
+        )
+
+    def _bins(self, raw):
+        shares = MIN_BIN + (1 - MIN_BIN * self.num_bins) * tf.nn.softmax(raw)
+        return 2 * self.tail_bound * shares
+
+    def get_config(self):
+        return {"num_bins": self.num_bins, "tail_bound": self.tail_bound}
