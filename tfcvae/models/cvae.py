@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tfcvae import layers, seeds
 from tfcvae.models import checks
-from tfcvae.models.base import LatentVariableModel, Parts, bind, build, multi_scale_term
+from tfcvae.models.base import LatentVariableModel
+from tfcvae.models.wiring import Parts, bind, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import draw
 

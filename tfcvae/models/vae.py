@@ -5,7 +5,8 @@ import tensorflow as tf
 
 from tfcvae import layers, seeds
 from tfcvae.models import checks
-from tfcvae.models.base import LatentVariableModel, Parts, bind, build
+from tfcvae.models.base import LatentVariableModel
+from tfcvae.models.wiring import Parts, bind, build
 from tfcvae.priors import StandardNormal
 
 
