@@ -286,7 +286,7 @@ def gradients(kind, num_draws):
 
 
 def test_all_estimators_have_one_expected_gradient_and_flipout_a_smaller_variance():
-    found = {kind: gradients(kind, 1500) for kind in DENSE}
+    found = {kind: gradients(kind, 800) for kind in DENSE}
     plain = found[layers.DenseReparameterization]
     for kind, values in found.items():
         error = np.sqrt((values.var(0) + plain.var(0)) / len(values))
