@@ -80,11 +80,7 @@ class CollapseWarning(keras.callbacks.Callback):
 
     def __init__(self, threshold=0.1, patience=3):
         super().__init__()
-        if not threshold > 0:
-            raise ValueError(
-                f"Argument `threshold` must be a float > 0. Received: threshold={threshold}"
-            )
-        self.threshold = float(threshold)
+        self.threshold = shapes.check_positive(threshold, "threshold")
         self.patience = shapes.check_positive_int(patience, "patience")
         self._epochs = 0
 

@@ -57,9 +57,9 @@ def fold_in_replica(seed):
     return fold_in(seed, context.replica_id_in_sync_group)
 
 
-def default_seed():
-    """A fresh int seed that follows `keras.utils.set_random_seed`."""
-    return random.randint(0, 2**31 - 1)
+def base_seed(seed=None):
+    """A seed as an int; a fresh one that follows `keras.utils.set_random_seed` if it is `None`."""
+    return random.randint(0, 2**31 - 1) if seed is None else int(seed)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,13 @@ def check_positive_int(value, name):
     return int(value)
 
 
+def check_positive(value, name):
+    """Returns a finite float > 0, or raises a `ValueError` that names the argument."""
+    if isinstance(value, bool) or not 0 < value < math.inf:
+        raise ValueError(f"Argument `{name}` must be a finite float > 0. Received: {name}={value}")
+    return float(value)
+
+
 def size(shape):
     """The number of elements of a static shape."""
     return math.prod(shape)

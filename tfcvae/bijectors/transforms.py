@@ -61,13 +61,8 @@ class RationalQuadratic(Affine):
     def __init__(self, num_bins=8, tail_bound=3.0):
         if shapes.check_positive_int(num_bins, "num_bins") < 2:
             raise ValueError(f"Argument `num_bins` must be at least 2. Received: {num_bins=}")
-        if not 0 < tail_bound < math.inf:
-            raise ValueError(
-                "Argument `tail_bound` must be a finite float > 0. "
-                f"Received: tail_bound={tail_bound}"
-            )
         self.num_bins = num_bins
-        self.tail_bound = float(tail_bound)
+        self.tail_bound = shapes.check_positive(tail_bound, "tail_bound")
 
     @property
     def num_params(self):

@@ -56,7 +56,7 @@ class BlockOmission(keras.layers.Layer):
                 f"Received: max_fraction={max_fraction}"
             )
         self.max_fraction = float(max_fraction)
-        self.seed = seeds.default_seed() if seed is None else int(seed)
+        self.seed = seeds.base_seed(seed)
         self._generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):

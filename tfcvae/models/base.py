@@ -36,7 +36,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         ]
         self.num_samples = shapes.check_positive_int(num_samples, "num_samples")
         self.importance_weighted = bool(importance_weighted)
-        self.seed = seeds.default_seed() if seed is None else int(seed)
+        self.seed = seeds.base_seed(seed)
 
     @abc.abstractmethod
     def _parts(self, x, y, training):

@@ -66,7 +66,7 @@ class VAE(LatentVariableModel):
         checks.check_latent_sizes(encoder=encoder, prior=self.prior)
         bind(self.prior, encoder)
         has_network = getattr(self.prior, "network", None) is not None
-        if getattr(self.prior, "is_conditional", has_network):
+        if has_network or getattr(self.prior, "is_conditional", False):
             raise ValueError(
                 "Argument `prior` of a VAE must have no network, since p(z) has no input. "
                 f"Received: prior={self.prior}"

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tfcvae import shapes
+from tfcvae.bijectors import Parameters
 from tfcvae.layers.base import DistributionLayer, keep_frozen
 
 
@@ -13,8 +14,9 @@ class Prior(DistributionLayer):
     `[]`. With one, `context = network(x)`, flattened, conditions its parameters and the batch
     shape is `[batch]`.
 
-    A subclass creates its weights in `build_parameters()`, from `context_shape`, and implements
-    `distribution(context)`; shape and context are `None` without a network.
+    A subclass creates its weights in `build_parameters()`, by `add_parameters` or from
+    `context_shape`, and implements `distribution(context)`; shape and context are `None` without a
+    network.
 
     Args:
         event_size: int, the number of latent dimensions.
@@ -39,6 +41,12 @@ class Prior(DistributionLayer):
     def is_conditional(self):
         """Whether this is a p(z|x), whose distribution depends on its input."""
         return self.network is not None
+
+    def add_parameters(self, units, name, initializer="zeros"):
+        """Creates `units` parameters: a layer from the context, or `None`, to a vector of them."""
+        parameters = Parameters(units, initializer, dtype=self.variable_dtype, name=name)
+        parameters.build(self.context_shape)
+        return parameters
 
     def build(self, input_shape=None):
         if self.network is None:

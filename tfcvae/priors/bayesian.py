@@ -7,7 +7,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae import shapes
-from tfcvae.bijectors import Parameters
 from tfcvae.priors.base import Prior
 from tfcvae.weights import WeightKL
 
@@ -59,11 +58,9 @@ class BayesianNormal(Prior):
         super().__init__(event_size, network, **kwargs)
         self.num_examples = shapes.check_positive_int(num_examples, "num_examples")
         self.loc = float(loc)
-        positive = {"pseudo_count": pseudo_count, "concentration": concentration, "rate": rate}
-        for name, value in positive.items():
-            if not value > 0:
-                raise ValueError(f"Argument `{name}` must be a float > 0. Received: {name}={value}")
-            setattr(self, name, float(value))
+        self.pseudo_count = shapes.check_positive(pseudo_count, "pseudo_count")
+        self.concentration = shapes.check_positive(concentration, "concentration")
+        self.rate = shapes.check_positive(rate, "rate")
 
     def build_parameters(self):
         names = ("loc", "log_pseudo_count", "log_concentration", "log_rate")
@@ -79,8 +76,7 @@ class BayesianNormal(Prior):
         self._loc.regularizer = WeightKL(self.kl, self.num_examples)
         self._shift = None
         if self.network is not None:
-            self._shift = Parameters(self.event_size, dtype=self.variable_dtype, name="shift")
-            self._shift.build(self.context_shape)
+            self._shift = self.add_parameters(self.event_size, "shift")
 
     def _parameters(self):
         """Of q: m, k, a, b. The last three start at what n examples of variance 1 would give."""

@@ -4,14 +4,10 @@ import abc
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfcvae import bijectors, shapes
-from tfcvae.bijectors import Parameters
-from tfcvae.layers.base import positive
 from tfcvae.priors.base import Prior
-
-tfd = tfp.distributions
+from tfcvae.priors.normal import normal
 
 
 class Flow(Prior, abc.ABC):
@@ -74,8 +70,7 @@ class Flow(Prior, abc.ABC):
 
     def build_parameters(self):
         if self.base is None:
-            self._normal = Parameters(2 * self.event_size, dtype=self.variable_dtype, name="normal")
-            self._normal.build(self.context_shape)
+            self._normal = self.add_parameters(2 * self.event_size, "normal")
         self.chain.build(self.context_shape)
 
     def call(self, inputs=None, training=None):
@@ -84,8 +79,7 @@ class Flow(Prior, abc.ABC):
     def distribution(self, features):
         context, inputs = features
         if self.base is None:
-            loc, raw_scale = tf.split(self._normal(context), 2, axis=-1)
-            base = tfd.MultivariateNormalDiag(loc, positive(raw_scale))
+            base = normal(self._normal(context), self.event_size)
         else:
             base = self.base(inputs)
         return bijectors.transformed(base, self.chain(context), context)

@@ -5,7 +5,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae import shapes
-from tfcvae.bijectors import Parameters
 from tfcvae.layers.base import normal_tril, positive
 from tfcvae.mixtures import mixture
 from tfcvae.priors.base import Prior
@@ -46,16 +45,11 @@ class GaussianMixture(Prior):
     def build_parameters(self):
         k, size = self.num_components, scale_size(self.event_size, self.covariance)
         normal = keras.initializers.RandomNormal(stddev=1.0)
-        units = {
-            "logits": (k, "zeros"),
-            "locs": (k * self.event_size, normal),
-            "raw_scales": (k * size, "zeros"),
-        }
-        self._parameters = []
-        for name, (number, initializer) in units.items():
-            layer = Parameters(number, initializer, dtype=self.variable_dtype, name=name)
-            layer.build(self.context_shape)
-            self._parameters.append(layer)
+        self._parameters = [
+            self.add_parameters(k, "logits"),
+            self.add_parameters(k * self.event_size, "locs", normal),
+            self.add_parameters(k * size, "raw_scales"),
+        ]
 
     def distribution(self, features):
         logits, locs, raw_scales = (parameters(features) for parameters in self._parameters)

@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcvae.bijectors import Parameters
 from tfcvae.layers.base import normal_tril, positive
 from tfcvae.priors.base import Prior
 
@@ -61,18 +60,21 @@ class LearnedNormal(Prior):
 
     def build_parameters(self):
         size = self.event_size + scale_size(self.event_size, self.covariance)
-        self._parameters = Parameters(size, dtype=self.variable_dtype, name="normal")
-        self._parameters.build(self.context_shape)
+        self._parameters = self.add_parameters(size, "normal")
 
     def distribution(self, features):
-        d = self.event_size
-        loc, raw = tf.split(self._parameters(features), [d, -1], axis=-1)
-        if self.covariance == "full":
-            return normal_tril(loc, raw)
-        return tfd.MultivariateNormalDiag(loc, positive(raw))
+        return normal(self._parameters(features), self.event_size, self.covariance)
 
     def get_config(self):
         return {**super().get_config(), "covariance": self.covariance}
+
+
+def normal(parameters, event_size, covariance="diag"):
+    """The normal distribution of means and raw scales, `[..., size]` together."""
+    loc, raw = tf.split(parameters, [event_size, -1], axis=-1)
+    if covariance == "full":
+        return normal_tril(loc, raw)
+    return tfd.MultivariateNormalDiag(loc, positive(raw))
 
 
 def check_covariance(covariance):

@@ -30,8 +30,16 @@ def kl_divergence(posterior, prior, z):
     Returns:
         Tensor `[batch]`.
     """
-    exact = _exact(_as_diag(posterior), _as_diag(prior))
+    exact = exact_kl_divergence(posterior, prior)
     return tf.reduce_mean(posterior.log_prob(z) - prior.log_prob(z), 0) if exact is None else exact
+
+
+def exact_kl_divergence(posterior, prior):
+    """KL(posterior || prior) by TFP's formula for the pair, or `None` if it has none."""
+    try:
+        return tfd.kl_divergence(_as_diag(posterior), _as_diag(prior))
+    except NotImplementedError:
+        return None
 
 
 def kl_per_dimension(posterior, prior):
@@ -118,13 +126,6 @@ class KL(Regularizer):
             "capacity": serialize_number(self.capacity),
             "num_groups": self.num_groups,
         }
-
-
-def _exact(posterior, prior):
-    try:
-        return tfd.kl_divergence(posterior, prior)
-    except NotImplementedError:
-        return None
 
 
 def _as_diag(distribution):

@@ -11,7 +11,7 @@ from tfcvae.layers.bayesian.posteriors import (
     default_mean_field_normal_fn,
     default_multivariate_normal_fn,
 )
-from tfcvae.weights import WeightKL
+from tfcvae.weights import WeightKL, divergence
 
 tfd = tfp.distributions
 
@@ -62,8 +62,11 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         self.kernel_prior_fn = kernel_prior_fn or default_multivariate_normal_fn
         self.bias_posterior_fn = bias_posterior_fn
         self.bias_prior_fn = bias_prior_fn
-        self.seed = seeds.default_seed() if seed is None else int(seed)
+        self.seed = seeds.base_seed(seed)
         self._generator = keras.random.SeedGenerator(self.seed)
+
+    needs_factors = False
+    """Whether q(kernel) must be independent normal distributions."""
 
     @abc.abstractmethod
     def kernel_shape(self, input_shape):
@@ -83,17 +86,15 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         self._bias = None
         if self.bias_posterior_fn is not None:
             self._bias = self._pair("bias", shape[-1:])
-        self.check_posterior(self._kernel[0]())
+        if self.needs_factors:
+            check_factorised(self._kernel[0]())
         if self.trainable_weights:
             self.trainable_weights[0].regularizer = WeightKL(self.kl, self.num_examples)
-
-    def check_posterior(self, posterior):
-        """Raises a `ValueError` if the layer cannot work with q(kernel)."""
 
     def kl(self):
         """KL(q || p) in nats, of kernel and bias."""
         pairs = [self._kernel, *([self._bias] if self._bias else [])]
-        kls = [self._kl(q(), p()) for q, p in pairs if p is not None]
+        kls = [divergence(self, q(), p()) for q, p in pairs if p is not None]
         return tf.add_n(kls) if kls else tf.zeros((), self.variable_dtype)
 
     def call(self, inputs, training=None):
@@ -129,13 +130,6 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
                 )
             result.append(made)
         return result
-
-    def _kl(self, posterior, prior):
-        try:
-            return tfd.kl_divergence(posterior, prior)
-        except NotImplementedError:
-            draw = posterior.sample(seed=seeds.weight_seed(self._generator, self.seed))
-            return posterior.log_prob(draw) - prior.log_prob(draw)
 
     def get_config(self):
         functions = ("kernel_posterior_fn", "kernel_prior_fn", "bias_posterior_fn", "bias_prior_fn")

@@ -7,7 +7,6 @@ import keras
 from tfcvae import shapes
 from tfcvae.layers.bayesian.base import (
     BayesianLayer,
-    check_factorised,
     flipout,
     reparameterization,
 )
@@ -142,10 +141,8 @@ class Convolution2DFlipout(_Convolution):
         Wen et al., Flipout (2018), arXiv:1803.04386.
     """
 
+    needs_factors = True
     outputs = flipout
-
-    def check_posterior(self, posterior):
-        check_factorised(posterior)
 
 
 @keras.saving.register_keras_serializable("tfcvae")

@@ -8,7 +8,6 @@ import tensorflow as tf
 from tfcvae import shapes
 from tfcvae.layers.bayesian.base import (
     BayesianLayer,
-    check_factorised,
     flipout,
     local_reparameterization,
     reparameterization,
@@ -69,10 +68,8 @@ class DenseLocalReparameterization(_Dense):
         (2015), arXiv:1506.02557.
     """
 
+    needs_factors = True
     outputs = local_reparameterization
-
-    def check_posterior(self, posterior):
-        check_factorised(posterior)
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -86,7 +83,5 @@ class DenseFlipout(_Dense):
         Wen et al., Flipout (2018), arXiv:1803.04386.
     """
 
+    needs_factors = True
     outputs = flipout
-
-    def check_posterior(self, posterior):
-        check_factorised(posterior)

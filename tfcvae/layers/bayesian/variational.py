@@ -5,8 +5,7 @@ import tensorflow as tf
 
 from tfcvae import seeds, shapes
 from tfcvae.layers.center import center
-from tfcvae.regularizers.kl import kl_divergence
-from tfcvae.weights import WeightKL
+from tfcvae.weights import WeightKL, divergence
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -66,7 +65,7 @@ class DenseVariational(keras.layers.Layer):
         self.num_examples = shapes.check_positive_int(num_examples, "num_examples")
         self.activation = keras.activations.get(activation)
         self.use_bias = bool(use_bias)
-        self.seed = seeds.default_seed() if seed is None else int(seed)
+        self.seed = seeds.base_seed(seed)
         self._generator = keras.random.SeedGenerator(self.seed)
 
     def build(self, input_shape):
@@ -82,9 +81,7 @@ class DenseVariational(keras.layers.Layer):
 
     def kl(self):
         """KL(q || p) in nats."""
-        posterior = self.posterior(None)
-        draws = posterior.sample([1, 1], seed=seeds.weight_seed(self._generator, self.seed))
-        return tf.reduce_sum(kl_divergence(posterior, self.prior(None), draws))
+        return divergence(self, self.posterior(None), self.prior(None))
 
     def call(self, inputs, training=None):
         posterior = self.posterior(None)
