@@ -26,19 +26,42 @@ def environment():
     }
 
 
-def fit_best(model, data, monitor, mode, **arguments):
-    """Fits a model, then gives it the weights of its best epoch.
+def fit_best(
+    model, data, monitor, mode, learning_rate, epochs, steps_per_epoch, compiling, **arguments
+):
+    """Fits a model with Adam and a cosine decay, then gives it the weights of its best epoch.
+
+    Args:
+        model: a built model.
+        data: an endless `tf.data.Dataset`.
+        monitor: name of the log that picks the epoch.
+        mode: `"min"` or `"max"`.
+        learning_rate: float, the first one.
+        epochs: int.
+        steps_per_epoch: int.
+        compiling: dict, arguments of `compile`.
+        **arguments: arguments of `fit`.
 
     Returns:
         The best epoch, and the minutes of the training on the clock and of processor time.
     """
+    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
+    model.compile(keras.optimizers.Adam(schedule), **compiling)
     with tempfile.TemporaryDirectory() as folder:
         best = Path(folder) / "best.weights.h5"
         checkpoint = keras.callbacks.ModelCheckpoint(
             best, monitor, mode=mode, save_best_only=True, save_weights_only=True
         )
         start, start_cpu = time.time(), time.process_time()
-        fitted = model.fit(data, callbacks=[checkpoint], shuffle=False, verbose=2, **arguments)
+        fitted = model.fit(
+            data,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[checkpoint],
+            shuffle=False,
+            verbose=2,
+            **arguments,
+        )
         seconds, cpu_seconds = time.time() - start, time.process_time() - start_cpu
         model.load_weights(best)
     curve = fitted.history[monitor]

@@ -111,16 +111,16 @@ def run(name, data, epochs, seed):
         arguments = {"regularizers": [regularizers.KL(warm_up)]}
     model = VAE(encoder, decoder, prior, seed=seed, **arguments)
     model.build((None, *SHAPE))
-    schedule = keras.optimizers.schedules.CosineDecay(1e-3, epochs * steps)
-    model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
     monitor = "val_importance_bound" if model.importance_weighted else "val_elbo"
     training = common.fit_best(
         model,
         train,
         monitor,
         "max",
-        steps_per_epoch=steps,
-        epochs=epochs,
+        1e-3,
+        epochs,
+        steps,
+        {"jit_compile": True, "steps_per_execution": 50},
         validation_data=(validation,),
         validation_batch_size=1000,
     )

@@ -115,15 +115,15 @@ def run(name, data_name, strategies, epochs, seed):
     model.build(x.shape)
 
     def fit(epochs, learning_rate):
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps)
-        model.compile(keras.optimizers.Adam(schedule), jit_compile=False)
         return common.fit_best(
             model,
             train,
             monitor,
             mode,
-            steps_per_epoch=steps,
-            epochs=epochs,
+            learning_rate,
+            epochs,
+            steps,
+            {"jit_compile": False},
             validation_data=validation,
             validation_batch_size=100,
         )

@@ -5,10 +5,10 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from tfcvae import regularizers, seeds, shapes
+from tfcvae import regularizers, seeds
+from tfcvae.evaluation.batches import over_batches
 from tfcvae.evaluation.two_sample import mmd_test
 from tfcvae.layers.center import center
-from tfcvae.models import checks
 from tfcvae.sampling import draw
 
 
@@ -110,18 +110,16 @@ def mutual_information(model, x, batch_size=500, seed=0):
     def sample(posterior, prior, rows, seed):
         return posterior.sample(seed=seed)
 
-    z = tf.constant(_over(model, x, sample, batch_size, seed))
+    z = _over(model, x, sample, batch_size, seed)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def densities(rows, z):
-        return model.encode(rows).log_prob(z[:, None])
+        return tf.map_fn(model.encode(rows).log_prob, z[:, None])
 
     own, total = [], np.full(len(z), -np.inf)
     for start in range(0, len(z), batch_size):
-        rows = tf.convert_to_tensor(x[start : start + batch_size])
-        columns = [densities(rows, z[i : i + batch_size]) for i in range(0, len(z), batch_size)]
-        columns = np.concatenate(columns)
-        own.append(columns[start : start + len(rows)].diagonal())
+        columns = densities(tf.convert_to_tensor(x[start : start + batch_size]), z).numpy()
+        own.append(columns[start : start + batch_size].diagonal())
         total = np.logaddexp(total, np.logaddexp.reduce(columns, axis=1))
     return float(np.mean(np.concatenate(own) - (total - np.log(len(z)))))
 
@@ -157,16 +155,9 @@ def prior_gap(model, data, num_permutations=500, batch_size=500, seed=0):
 
 def _over(model, data, function, batch_size, seed=0):
     """Stacks a function of posterior, prior, number of rows and seed over all batches."""
-    shapes.check_positive_int(batch_size, "batch_size")
-    arrays = data if isinstance(data, tuple) else (data,)
-    checks.check_data(model, *arrays)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def compiled(batch, seed):
-        posterior, prior = model.latent_distributions(*batch)
-        return function(posterior, prior, tf.shape(batch[0])[0], seed)
+    def of_batch(inputs, seed):
+        posterior, prior = model.latent_distributions(*inputs)
+        return function(posterior, prior, tf.shape(inputs[0])[0], seed)
 
-    seed, results = seeds.as_seed(seed), []
-    for i, batch in enumerate(tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)):
-        results.append(compiled(batch, seeds.fold_in(seed, i)).numpy())
-    return np.concatenate(results)
+    return over_batches(of_batch, model, data, batch_size, seed)

@@ -2,11 +2,10 @@
 
 from typing import NamedTuple
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from tfcvae import seeds, shapes
+from tfcvae import shapes
+from tfcvae.evaluation.batches import over_batches
 from tfcvae.models import checks
 
 
@@ -88,25 +87,6 @@ def elbo(model, data, num_samples=1, batch_size=500, seed=0, verbose=1):
 
 
 def _estimate(model, score, data, batch_size, seed, verbose):
-    """Runs a compiled score over all batches, each with a seed of its own."""
-    shapes.check_positive_int(batch_size, "batch_size")
-    dataset = data
-    if not isinstance(data, tf.data.Dataset):
-        arrays = data if isinstance(data, tuple) else (data,)
-        checks.check_data(model, *arrays)
-        dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
-    else:
-        checks.check_data(model, data)
-    compiled = tf.function(score, autograph=False, reduce_retracing=True)
-    seed = seeds.as_seed(seed)
-    total = dataset.cardinality().numpy()
-    progress = keras.utils.Progbar(total if total > 0 else None, verbose=verbose, unit_name="batch")
-    values = []
-    for i, batch in enumerate(dataset):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        inputs = (x,) if y is None else (x, y)
-        values.append(compiled(inputs, seeds.fold_in(seed, i)).numpy().astype("float64"))
-        progress.update(i + 1, [("log_prob", values[-1].mean())])
-    values = np.concatenate(values)
+    values = over_batches(score, model, data, batch_size, seed, verbose).astype("float64")
     error = values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else float("nan")
     return Estimate(float(values.mean()), float(error), values)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfcvae import shapes
+from tfcvae.regularizers import mmd
 
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -56,10 +57,9 @@ def mmd_test(first, second, num_permutations=500, paired=False, seed=0):
         )
     shapes.check_positive_int(num_permutations, "num_permutations")
     n, pooled = len(first), np.concatenate([first, second])
-    norms = (pooled**2).sum(1)
-    d2 = np.maximum(norms[:, None] + norms - 2 * pooled @ pooled.T, 0)
+    d2 = mmd.squared_distances(pooled, pooled).numpy()
     median = np.median(d2[np.triu_indices(2 * n, 1)])
-    kernel = sum(np.exp(-d2 / (s * max(median, 1e-12))) for s in SCALES)
+    kernel = sum(mmd.gaussian(d2, s * max(median, 1e-12)) for s in SCALES).numpy()
     np.fill_diagonal(kernel, 0)
     if paired:
         rows = np.arange(n)

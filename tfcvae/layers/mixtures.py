@@ -9,8 +9,43 @@ from tfcvae.layers.projection import ProjectedLayer
 from tfcvae.mixtures import mixture
 
 
+class _Mixture(ProjectedLayer):
+    """A mixture over whole events, whose components are those of a raw layer."""
+
+    by_position = False
+
+    def __init__(self, num_components, component, network, projection, **kwargs):
+        super().__init__(component.event_shape, network, projection, **kwargs)
+        self.num_components = shapes.check_positive_int(num_components, "num_components")
+        self.component = component
+
+    def build_parameters(self):
+        self.component.build((None, self.component.raw_size))
+        super().build_parameters()
+
+    @property
+    def raw_size(self):
+        return self.num_components * (1 + self.component.raw_size)
+
+    def distribution(self, features):
+        if self._dense is None:
+            features = shapes.flatten(features, len(self.feature_shape))
+        logits, raw = tf.split(features, [self.num_components, -1], axis=-1)
+        raw = tf.reshape(raw, [*shapes.dims(logits), self.component.raw_size])
+        return mixture(logits, self.component.from_features(raw))
+
+    def as_events(self, means):
+        return self.component.as_events(means)
+
+    def check_support(self, values, name):
+        self.component.check_support(values, name)
+
+    def get_config(self):
+        return {**super().get_config(), "num_components": self.num_components}
+
+
 @keras.saving.register_keras_serializable("tfcvae")
-class MixtureSameFamily(ProjectedLayer):
+class MixtureSameFamily(_Mixture):
     """A mixture over whole events, whose components another layer makes.
 
     ```python
@@ -33,8 +68,6 @@ class MixtureSameFamily(ProjectedLayer):
         ValueError: if the component has a network or a projection of its own.
     """
 
-    by_position = False
-
     def __init__(self, num_components, component, network=None, projection=True, **kwargs):
         raw = isinstance(component, ProjectedLayer) and not component.projection
         if not raw or component.network is not None:
@@ -42,45 +75,17 @@ class MixtureSameFamily(ProjectedLayer):
                 "Argument `component` must be a layer with `projection=False` and without a "
                 f"network. Received: component={component}"
             )
-        super().__init__(component.event_shape, network, projection, **kwargs)
-        self.num_components = shapes.check_positive_int(num_components, "num_components")
-        self.component = component
+        super().__init__(num_components, component, network, projection, **kwargs)
 
     @staticmethod
     def params_size(num_components, component_params_size):
         """Number of raw parameters: logits, and those of every component."""
         return num_components * (1 + component_params_size)
 
-    def build_parameters(self):
-        self.component.build((None, self.component.raw_size))
-        super().build_parameters()
-
-    @property
-    def raw_size(self):
-        return self.params_size(self.num_components, self.component.raw_size)
-
-    def distribution(self, features):
-        k = self.num_components
-        if self._dense is None:
-            features = shapes.flatten(features, len(self.feature_shape))
-        logits, raw = tf.split(features, [k, -1], axis=-1)
-        raw = tf.reshape(raw, [*shapes.dims(logits), self.component.raw_size])
-        return mixture(logits, self.component.from_features(raw))
-
-    def as_events(self, means):
-        return self.component.as_events(means)
-
-    def check_support(self, values, name):
-        self.component.check_support(values, name)
-
     def get_config(self):
         config = super().get_config()
         del config["event_shape"]
-        return {
-            **config,
-            "num_components": self.num_components,
-            "component": keras.saving.serialize_keras_object(self.component),
-        }
+        return {**config, "component": keras.saving.serialize_keras_object(self.component)}
 
     @classmethod
     def from_config(cls, config):
@@ -88,7 +93,7 @@ class MixtureSameFamily(ProjectedLayer):
         return super().from_config({**config, "component": component})
 
 
-class _OfEvents(MixtureSameFamily):
+class _OfEvents(_Mixture):
     """A mixture whose components are made from the event shape."""
 
     component_class = None
@@ -100,21 +105,7 @@ class _OfEvents(MixtureSameFamily):
     @classmethod
     def params_size(cls, num_components, event_shape):
         """Number of raw parameters that describe one event."""
-        component_size = cls.component_class.params_size(event_shape)
-        return MixtureSameFamily.params_size(num_components, component_size)
-
-    @property
-    def raw_size(self):
-        return self.params_size(self.num_components, self.event_shape)
-
-    def get_config(self):
-        config = super().get_config()
-        del config["component"]
-        return {**config, "event_shape": self.event_shape}
-
-    @classmethod
-    def from_config(cls, config):
-        return ProjectedLayer.from_config.__func__(cls, config)
+        return num_components * (1 + cls.component_class.params_size(event_shape))
 
 
 @keras.saving.register_keras_serializable("tfcvae")
