@@ -461,13 +461,15 @@ def test_geco_reaches_its_threshold_and_is_restored(tmp_path):
 
 def test_a_step_of_geco():
     geco = GECO(10.0, rate=0.02, decay=0.5)
-    multiplier, loss = geco.constrain(tf.constant(14.0), training=True)
+    geco.build()
+    multiplier, loss = geco.constrain(tf.constant(14.0))
     assert float(multiplier) == 1.0 and float(loss) == 4.0
-    multiplier, loss = geco.constrain(tf.constant(14.0), training=False)
+    geco.update(tf.constant(14.0), rows=3)
+    multiplier, loss = geco.constrain(tf.constant(14.0))
     assert float(multiplier) == pytest.approx(math.exp(0.02 * 2.0))
     assert float(loss) == pytest.approx(4.0 * math.exp(0.02 * 2.0))
-    geco.constrain(tf.constant(1000.0), training=True)  # at most a tenth
-    multiplier, _ = geco.constrain(tf.constant(14.0), training=False)
+    geco.update(tf.constant(1000.0), rows=3)  # at most a tenth
+    multiplier, _ = geco.constrain(tf.constant(14.0))
     assert float(multiplier) == pytest.approx(math.exp(0.02 * 2.0 + 0.1))
     assert GECO.from_config(geco.get_config()).get_config() == geco.get_config()
 

@@ -49,14 +49,6 @@ def fold_in(seed, data):
     return tf.random.experimental.stateless_fold_in(seed, tf.cast(data, _INT32))
 
 
-def fold_in_replica(seed):
-    """A seed of this replica's own when several of them train in sync."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return seed
-    return fold_in(seed, context.replica_id_in_sync_group)
-
-
 def base_seed(seed=None):
     """A seed as an int; a fresh one that follows `keras.utils.set_random_seed` if it is `None`."""
     return random.randint(0, 2**31 - 1) if seed is None else int(seed)

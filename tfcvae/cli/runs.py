@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 from tfcvae import __version__
+from tfcvae.files import replacing
 
 MODEL = "model.keras"
 METRICS = "metrics.json"
@@ -59,10 +60,8 @@ def environment(command):
 
 def write_metrics(directory, metrics):
     """Writes `metrics.json`, complete or not at all."""
-    path = Path(directory, METRICS)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(metrics, indent=2) + "\n")
-    os.replace(temporary, path)
+    with replacing(Path(directory, METRICS)) as temporary:
+        temporary.write_text(json.dumps(metrics, indent=2) + "\n")
 
 
 def read_metrics(directory):

@@ -5,7 +5,7 @@ import numbers
 import keras
 import tensorflow as tf
 
-from tfcvae import seeds
+from tfcvae import replicas, seeds
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -70,7 +70,7 @@ class BlockOmission(keras.layers.Layer):
         if not training:
             return images
         if seed is None:
-            seed = seeds.fold_in_replica(seeds.next_seed(self._generator))
+            seed = replicas.own_seed(seeds.next_seed(self._generator))
         height, width = images.shape[1:3]
         size_seed, place_seed = seeds.split(seeds.as_seed(seed))
         rows = tf.shape(images)[0]

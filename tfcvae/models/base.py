@@ -5,7 +5,7 @@ import abc
 import keras
 import tensorflow as tf
 
-from tfcvae import seeds, shapes
+from tfcvae import replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
 from tfcvae.models import checks
 from tfcvae.models.wiring import multi_scale_term
@@ -31,9 +31,6 @@ class LatentVariableModel(keras.Model, abc.ABC):
         self.regularizers = checks.check_regularizers(
             [KL()] if regularizers is None else regularizers, importance_weighted
         )
-        self._regularizer_state = [
-            v for r in self.regularizers for v in getattr(r, "variables", ())
-        ]
         self.num_samples = shapes.check_positive_int(num_samples, "num_samples")
         self.importance_weighted = bool(importance_weighted)
         self.seed = seeds.base_seed(seed)
@@ -61,6 +58,8 @@ class LatentVariableModel(keras.Model, abc.ABC):
         half = keras.config.dtype_policy().name == "mixed_float16"
         if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        settings = {k: kwargs[k] for k in ("jit_compile", "steps_per_execution") if k in kwargs}
+        replicas.check_settings(self.distribute_strategy, **settings)
         super().compile(optimizer=optimizer, **kwargs)
 
     def compile_from_config(self, config):
@@ -81,8 +80,9 @@ class LatentVariableModel(keras.Model, abc.ABC):
         held_out = checks.check_validation_data(self, kw.get("validation_data"), batch_size)
         kw["validation_data"] = held_out
         y = checks.weighted_target(x, y, kw.get("sample_weight"))
-        if shape is not None and not self.built:
-            self.build((None, *shape[1:]))
+        replicas.check_first_batch(self.distribute_strategy, x, batch_size)
+        if shape is not None:
+            self._ensure_built(shape)
         if isinstance(x, tf.data.Dataset):
             kw.setdefault("shuffle", False)
         guarded = callbacks
@@ -101,22 +101,47 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """Adds every term of the objective and updates its metric; Keras sums what was added."""
         optimizer = getattr(self, "optimizer", None)
         step = tf.zeros((), tf.int64) if optimizer is None else optimizer.iterations
-        seed = self._noise_seed(step, training)
+        shared_seed = self._noise_seed(step, training)
+        seed = replicas.own_seed(shared_seed)
         kl_weights = weight_kl(self.trainable_variables)
-        with seeds.weight_noise(seed if training else None):
+        with seeds.weight_noise(shared_seed if training else None):
             parts = self._parts(x, y, training)
             rows = tf.shape(parts.target)[0]
             if kl_weights is not None:
                 self._trackers["kl_weights"].update_state(kl_weights, sample_weight=rows)
             if sample_weight is not None:
                 sample_weight = tf.reshape(sample_weight, [rows])
+            values = {}
             for name, value, loss in self._terms(parts, sample_weight, step, seed, training):
+                values[name] = value
                 if loss is not None:
                     self.add_loss(loss)
                 if name == "elbo" and training and kl_weights is not None:
                     value -= kl_weights
                 self._trackers[name].update_state(value, sample_weight=rows)
-        return super().compute_loss(x=x, training=training)
+        # Replicas share the list of losses, and wait for each other only from here on.
+        loss = super().compute_loss(x=x, training=training)
+        if not training:
+            return loss
+        for regularizer in self.regularizers:
+            if hasattr(regularizer, "update"):
+                regularizer.update(values["reconstruction"], rows)
+        return replicas.weigh_by_rows(loss, rows)
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Keras's `compute_metrics`, in the form in which Keras can join those of many workers."""
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        if not replicas.is_multi_worker():
+            return logs
+        return {name: tf.reshape(value, [1]) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras averages the first batch over the replicas, which fails for a tuple of several
+        # workers' tensors; it needs the shapes alone.
+        strategy = self.distribute_strategy
+        if iterator is not None and replicas.is_multi_worker(strategy):
+            data_batch, iterator = replicas.first_local_batch(strategy, iterator), None
+        super()._maybe_symbolic_build(iterator, data_batch)
 
     def _terms(self, parts, sample_weight, step, seed, training):
         """Yields each term's name, its unweighted value, and what it adds to the loss or `None`."""
@@ -136,7 +161,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         loss = None if self.importance_weighted else reconstruction
         for regularizer in self.regularizers:
             if hasattr(regularizer, "constrain"):
-                multiplier, loss = regularizer.constrain(reconstruction, training)
+                multiplier, loss = regularizer.constrain(reconstruction)
                 yield regularizer.name, multiplier, None
         yield "reconstruction", reconstruction, loss
         kl, kl_loss = None, None
@@ -166,8 +191,12 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """The names of the terms of the objective, as they are logged."""
         return tuple(self._trackers)
 
-    def _track_random_weights(self):
-        """Tracks the KL of the random weights, once the weights are there."""
+    def _finish_build(self):
+        """Builds and tracks the state of regularizers, and tracks the KL of random weights."""
+        stateful = [r for r in self.regularizers if hasattr(r, "build")]
+        for regularizer in stateful:
+            regularizer.build()
+        self._regularizer_state = [v for r in stateful for v in r.variables]
         if weight_kl(self.weights) is not None:
             self._trackers["kl_weights"] = keras.metrics.Mean("kl_weights", dtype="float32")
 
@@ -185,7 +214,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         if not training:
             seen = next(iter(self._trackers.values())).count
             seed, step = seeds.fold_in(seed, -1), tf.convert_to_tensor(seen)
-        return seeds.fold_in_replica(seeds.fold_in(seed, step))
+        return seeds.fold_in(seed, step)
 
     def latent_distributions(self, x, y=None):
         """The posterior and the prior of the latent variables of a batch of data."""
@@ -222,12 +251,13 @@ class LatentVariableModel(keras.Model, abc.ABC):
         x = tf.convert_to_tensor(x)
         y = None if y is None else tf.convert_to_tensor(y)
         self._check_shapes(x, y, "")
-        self._ensure_built(x)
+        self._ensure_built(x.shape)
         return self._parts(x, y, training=False)
 
-    def _ensure_built(self, x):
+    def _ensure_built(self, shape):
         if not self.built:
-            self.build((None, *x.shape[1:]))
+            with self.distribute_strategy.scope():
+                self.build((None, *shape[1:]))
 
     def get_config(self):
         return {

@@ -107,13 +107,13 @@ class CVAE(LatentVariableModel):
             build("recognition", self.recognition, (x, y))
         build("prior", self.prior, (x, *guess) if guess else x)
         build("generation", self.generation, (x, z, *guess))
-        self._track_random_weights()
+        self._finish_build()
 
     def recognize(self, x, y):
         """The posterior q(z|x,y) of x and y `[batch, ...]`; batch shape `[batch]`."""
         if self.recognition is None:
             raise ValueError("This model has no recognition network. Received: recognition=None")
-        self._ensure_built(x)
+        self._ensure_built(x.shape)
         return self.recognition((x, y), training=False)
 
     def prior_distribution(self, x):
@@ -193,7 +193,7 @@ class CVAE(LatentVariableModel):
     def _given_checked(self, x):
         x = tf.convert_to_tensor(x)
         checks.check_built_shape("x", x.shape, self)
-        self._ensure_built(x)
+        self._ensure_built(x.shape)
         return self._given(x, training=False)
 
     def _given(self, x, training):

@@ -79,7 +79,7 @@ class VAE(LatentVariableModel):
         build("encoder", self.encoder, (None, *self.decoder.event_shape))
         build("prior", self.prior, None)
         build("decoder", self.decoder, (None, *self.encoder.event_shape))
-        self._track_random_weights()
+        self._finish_build()
 
     def encode(self, x):
         """The posterior q(z|x) of x `[batch, ...]`: a distribution with batch shape `[batch]`."""
@@ -153,9 +153,8 @@ class VAE(LatentVariableModel):
             target=tf.cast(x, self.variable_dtype),
         )
 
-    def _ensure_built(self, x=None):
-        if not self.built:
-            self.build((None, *self.decoder.event_shape))
+    def _ensure_built(self, shape=None):
+        super()._ensure_built((None, *self.decoder.event_shape))
 
     def _check_shapes(self, x, y, prefix):
         if y is not None:

@@ -2,11 +2,11 @@
 
 import io
 import math
-import os
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure as _MatplotlibFigure
+
+from tfcvae.files import replacing
 
 
 class Figure(_MatplotlibFigure):
@@ -23,11 +23,8 @@ def save(figure, path):
         figure: A `matplotlib.figure.Figure`.
         path: Path of the file. Missing parent directories are created.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(_png(figure, dpi=150))
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(_png(figure, dpi=150))
 
 
 def _png(figure, dpi):

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from tfcvae import replicas
 from tfcvae.regularizers.base import check_number
 
 _MAX_STEP = 0.1
@@ -37,28 +38,38 @@ class GECO:
         if self.decay >= 1:
             raise ValueError(f"Argument `decay` must be a float in [0, 1). Received: decay={decay}")
         self.name = name
-        self._log_multiplier, self._average = self.variables = [
-            keras.Variable(0.0, trainable=False, aggregation="mean", name=f"{name}_{part}")
-            for part in ("log_multiplier", "average")
-        ]
+        self.variables = []
 
-    def constrain(self, reconstruction, training):
-        """The multiplier, and the reconstruction's part of the loss; a step of the multiplier.
+    def build(self):
+        """Makes the variables, unless they are there; the model does it when it is built."""
+        if not self.variables:
+            self.variables = [
+                keras.Variable(0.0, trainable=False, aggregation="mean", name=f"{self.name}_{part}")
+                for part in ("log_multiplier", "average")
+            ]
+
+    def constrain(self, reconstruction):
+        """The multiplier, and the reconstruction's part of the loss.
 
         Args:
             reconstruction: scalar, the reconstruction term of a batch in nats.
-            training: bool.
         """
-        difference = reconstruction - self.threshold
-        log_multiplier = tf.convert_to_tensor(self._log_multiplier)
-        if training:
-            average = tf.convert_to_tensor(self._average)
-            average += (1.0 - self.decay) * (tf.stop_gradient(difference) - average)
-            step = tf.clip_by_value(self.rate * average, -_MAX_STEP, _MAX_STEP)
-            self._average.assign(average)
-            self._log_multiplier.assign(log_multiplier + step)
-        multiplier = tf.exp(log_multiplier)
-        return multiplier, multiplier * difference
+        multiplier = tf.exp(tf.convert_to_tensor(self.variables[0]))
+        return multiplier, multiplier * (reconstruction - self.threshold)
+
+    def update(self, reconstruction, rows):
+        """A step of the multiplier, the same on all replicas.
+
+        Args:
+            reconstruction: scalar, the reconstruction term of this replica's batch in nats.
+            rows: int scalar, the number of rows of that batch.
+        """
+        difference = replicas.mean_over_rows(reconstruction, rows) - self.threshold
+        log_multiplier, average = (tf.convert_to_tensor(v) for v in self.variables)
+        average += (1.0 - self.decay) * (difference - average)
+        step = tf.clip_by_value(self.rate * average, -_MAX_STEP, _MAX_STEP)
+        for variable, value in zip(self.variables, (log_multiplier + step, average)):
+            variable.assign(value)
 
     def get_config(self):
         """The arguments of the constructor, as for Keras layers."""

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcvae import seeds, shapes
+from tfcvae import replicas, seeds, shapes
 from tfcvae.layers.bayesian.posteriors import (
     default_mean_field_normal_fn,
     default_multivariate_normal_fn,
@@ -177,7 +177,7 @@ def flipout(layer, inputs, posterior, seed):
 
     def signs(channels, seed):
         shape = [rows, *ones, channels]
-        bits = tf.random.stateless_uniform(shape, seeds.fold_in_replica(seed), 0, 2, tf.int32)
+        bits = tf.random.stateless_uniform(shape, replicas.own_seed(seed), 0, 2, tf.int32)
         return tf.cast(2 * bits - 1, inputs.dtype)
 
     flipped = layer.product(inputs * signs(inputs.shape[-1], in_seed), deviation)
@@ -188,6 +188,6 @@ def local_reparameterization(layer, inputs, posterior, seed):
     """A draw of each output from its own normal distribution."""
     mean = layer.product(inputs, tf.cast(posterior.mean(), inputs.dtype))
     variance = layer.product(inputs**2, tf.cast(posterior.variance(), inputs.dtype))
-    seed = seeds.fold_in_replica(seed)
+    seed = replicas.own_seed(seed)
     noise = tf.random.stateless_normal(tf.shape(mean), seed, dtype=mean.dtype)
     return mean + tf.sqrt(tf.maximum(variance, 1e-12)) * noise

@@ -1,8 +1,6 @@
-"""Keras callbacks."""
+"""Callbacks that watch the terms of the objective."""
 
-import os
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -26,7 +24,7 @@ class NaNGuard(keras.callbacks.Callback):
         self._saved = [(variable, np.array(variable.numpy())) for variable in variables]
 
     def on_train_batch_end(self, batch, logs=None):
-        values = {name: float(value) for name, value in logs.items()}
+        values = {name: float(np.mean(value)) for name, value in logs.items()}
         if np.isfinite(values["loss"]):
             return
         bad = [name for name in self.model.term_names if not np.isfinite(values[name])]
@@ -50,7 +48,7 @@ class WarmUpCheck(keras.callbacks.Callback):
         steps = self.params.get("steps")
         if not steps:
             return
-        end = int(self.model.optimizer.iterations) + steps * self.params["epochs"]
+        end = int(self.model.optimizer.iterations.numpy()) + steps * self.params["epochs"]
         for regularizer in self.model.regularizers:
             for name in ("weight", "capacity"):
                 schedule = getattr(regularizer, name, None)
@@ -96,65 +94,3 @@ class CollapseWarning(keras.callbacks.Callback):
                 "`KL(free_bits=...)` or a weaker decoder usually helps",
                 stacklevel=2,
             )
-
-
-class BestCheckpoint(keras.callbacks.Callback):
-    """Keeps the model of the best epoch in a file that is complete at any time.
-
-    The model is written beside the file and then renamed onto it, so a save that fails or is
-    interrupted leaves the earlier file as it was. Epochs whose monitored value is missing, NaN or
-    infinite are passed over. The callback may serve several calls of `fit`, which then share one
-    best value.
-
-    Args:
-        path: path of the file, ending in `.keras`. Missing parent directories are created.
-        monitor: string, a name among the logs of an epoch.
-        mode: `"max"` or `"min"`, which value is best.
-
-    Attributes:
-        best: float, the best value so far, or `None`.
-        best_epoch: int, its epoch, the first being 1, or `None`.
-
-    Raises:
-        ValueError: if `mode` is unknown or `path` does not end in `.keras`.
-    """
-
-    def __init__(self, path, monitor="val_elbo", mode="max"):
-        super().__init__()
-        self.path = Path(path)
-        if self.path.suffix != ".keras":
-            raise ValueError(f"Argument `path` must end in `.keras`. Received: path={str(path)!r}")
-        if mode not in ("max", "min"):
-            raise ValueError(f"Argument `mode` must be 'max' or 'min'. Received: mode={mode!r}")
-        self.monitor = monitor
-        self.mode = mode
-        self.best = None
-        self.best_epoch = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        value = float((logs or {}).get(self.monitor, np.nan))
-        if np.isfinite(value) and self._is_better(value):
-            self._save()
-            self.best, self.best_epoch = value, epoch + 1
-
-    def on_train_end(self, logs=None):
-        if self.best is None:
-            warnings.warn(
-                f"No checkpoint was written to {self.path}: no epoch had a finite "
-                f"{self.monitor!r}, which may need `validation_data` in `fit`",
-                stacklevel=2,
-            )
-
-    def _is_better(self, value):
-        if self.best is None:
-            return True
-        return value > self.best if self.mode == "max" else value < self.best
-
-    def _save(self):
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f".{self.path.stem}.{os.getpid()}.keras")
-        try:
-            self.model.save(temporary)
-            os.replace(temporary, self.path)
-        finally:
-            temporary.unlink(missing_ok=True)

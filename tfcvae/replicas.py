@@ -1,0 +1,110 @@
+"""What replicas and workers that train in sync must agree on."""
+
+import keras
+import tensorflow as tf
+
+from tfcvae import seeds
+
+
+def num_replicas():
+    """The number of replicas in sync under the current strategy."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def is_multi_worker(strategy=None):
+    """Whether a strategy, by default the current one, trains on several workers."""
+    strategy = strategy or tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def is_chief(strategy=None):
+    """Whether this process is the one that writes files: the only one, or the first worker."""
+    strategy = strategy or tf.distribute.get_strategy()
+    resolver = strategy.cluster_resolver
+    return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id == 0
+
+
+def first_local_batch(strategy, iterator):
+    """The part of this process of the first batch of Keras's epoch iterator."""
+    _, _, batches = next(iter(iterator))
+    local = strategy.experimental_local_results
+    return keras.tree.map_structure(lambda values: local(values)[0], next(batches))
+
+
+def own_seed(seed):
+    """A seed of this replica's own when several train in sync."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return seed
+    return seeds.fold_in(seed, context.replica_id_in_sync_group)
+
+
+def mean_over_rows(value, rows):
+    """The mean over the rows of the global batch, of the mean over those of each replica.
+
+    No gradient passes: it is for what all replicas must decide alike.
+
+    Args:
+        value: scalar, the mean over the rows of this replica.
+        rows: int scalar, their number.
+    """
+    value = tf.stop_gradient(value)
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return value
+    rows = tf.cast(rows, value.dtype)
+    total, rows = context.all_reduce(tf.distribute.ReduceOp.SUM, [value * rows, rows])
+    return total / rows
+
+
+def weigh_by_rows(loss, rows):
+    """A local loss, whose gradient counts each row of the global batch alike.
+
+    Keras averages the losses of the replicas, which is the mean over the rows only if all replicas
+    have as many of them. The value stays that of this replica, as Keras's metrics expect.
+
+    Args:
+        loss: scalar, the loss of this replica as Keras scales it.
+        rows: int scalar, the number of rows of this replica.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return loss
+    rows = tf.cast(rows, loss.dtype)
+    total = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
+    weighed = loss * rows * context.num_replicas_in_sync / total
+    return tf.stop_gradient(loss - weighed) + weighed
+
+
+def check_settings(strategy, jit_compile="auto", steps_per_execution=1):
+    """Raises a `ValueError` for arguments of `compile` that Keras cannot carry out on replicas."""
+    if strategy.num_replicas_in_sync == 1:
+        return
+    if jit_compile is True:
+        raise ValueError(
+            "Argument `jit_compile` must not be True under a strategy of several replicas, where "
+            "Keras cannot compile the step by XLA. Received: jit_compile=True"
+        )
+    if steps_per_execution > 1:
+        raise ValueError(
+            "Argument `steps_per_execution` must be 1 under a strategy of several replicas, where "
+            f"Keras cannot join steps. Received: steps_per_execution={steps_per_execution}"
+        )
+
+
+def check_first_batch(strategy, x, batch_size):
+    """Raises a `ValueError` unless the first batch divides among the replicas."""
+    number = strategy.num_replicas_in_sync
+    if number == 1 or x is None:
+        return
+    if isinstance(x, tf.data.Dataset):
+        rows = keras.tree.flatten(next(iter(x.take(1))))[0].shape[0]
+    elif hasattr(x, "shape"):
+        rows = min(batch_size or 32, x.shape[0])
+    else:
+        return
+    if rows % number:
+        raise ValueError(
+            f"The first batch must have a multiple of {number} rows, one part for each replica; "
+            f"the last may be smaller. Received: a first batch of {rows} rows"
+        )
