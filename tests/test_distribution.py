@@ -2,13 +2,13 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import cluster
 
 SCRIPT = Path(__file__).with_name("strategies.py")
 
@@ -24,18 +24,6 @@ def finish(process):
     output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-3000:]
     return json.loads(output.splitlines()[-1])
-
-
-def cluster(number=2):
-    """The TF_CONFIG of every worker of a cluster on this machine."""
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    workers = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
-    tasks = [{"type": "worker", "index": i} for i in range(number)]
-    return [json.dumps({"cluster": {"worker": workers}, "task": task}) for task in tasks]
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,20 @@ import contextlib
 import os
 from pathlib import Path
 
+_PARTIAL = ".partial"
+
+
+def is_partial(path):
+    """Whether a path is what a killed process left of a file."""
+    return Path(path).name.startswith(".") and _PARTIAL in Path(path).suffixes
+
 
 @contextlib.contextmanager
 def replacing(path):
     """Yields a path beside `path` to write to; on success it is renamed onto `path`.
 
-    An error, an interrupt or a kill before the end leaves the earlier file as it was. The temporary
-    name keeps the suffix. Missing parent directories are created.
+    An error, an interrupt or a kill before the end leaves the earlier file as it was. The yielded
+    name is hidden and keeps the suffix. Missing parent directories are created.
 
     Args:
         path: path of the file.
@@ -20,7 +27,7 @@ def replacing(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}{_PARTIAL}{path.suffix}")
     try:
         yield temporary
         _to_disk(temporary)

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcvae import seeds
+from tfcvae.cluster import is_chief_task
 
 
 def num_replicas():
@@ -17,11 +18,12 @@ def is_multi_worker(strategy=None):
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
-def is_chief(strategy=None):
+def is_chief(strategy):
     """Whether this process is the one that writes files: the only one, or the first worker."""
-    strategy = strategy or tf.distribute.get_strategy()
     resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id == 0
+    if resolver is None:
+        return True
+    return is_chief_task(resolver.cluster_spec().as_dict(), resolver.task_type, resolver.task_id)
 
 
 def first_local_batch(strategy, iterator):

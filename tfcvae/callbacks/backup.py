@@ -1,5 +1,6 @@
 """The whole state of a training run in one file."""
 
+import itertools
 import json
 import zipfile
 from pathlib import Path
@@ -69,15 +70,8 @@ class Backup(keras.callbacks.Callback):
             return
         metadata, arrays = self._read()
         variables = self._variables()
-        found = [(a.shape, a.dtype.name) for a in arrays[: len(variables)]]
-        expected = [(tuple(v.shape), _array(v).dtype.name) for v in variables]
-        same_callbacks = [type(c).__name__ for c in self.callbacks] == metadata["callbacks"]
-        if found != expected or not same_callbacks:
-            raise ValueError(
-                f"File `{self.path}` is the backup of another model, optimizer or list of "
-                f"callbacks. Received: {len(found)} variables where {len(expected)} are expected, "
-                f"and callbacks {metadata['callbacks']}"
-            )
+        self._check("variables", _forms(arrays[: metadata["num_variables"]]), _forms(variables))
+        self._check("callbacks", metadata["callbacks"], self._callback_names())
         for variable, array in zip(variables, arrays):
             variable.assign(array)
         self._states = [_unpack(state, arrays) for state in metadata["states"]]
@@ -99,6 +93,20 @@ class Backup(keras.callbacks.Callback):
                 self.path.unlink(missing_ok=True)
         elif self._epoch is not None:
             self._write(self._epoch + 1)
+
+    def _check(self, what, found, expected):
+        if found == expected:
+            return
+        pairs = itertools.zip_longest(found, expected)
+        first = next((f, e) for f, e in pairs if f != e)
+        raise ValueError(
+            f"File `{self.path}` is the backup of another run: its {what} differ, {first[0]} "
+            f"stands where {first[1]} is expected. Received: {len(found)} {what} for "
+            f"{len(expected)}"
+        )
+
+    def _callback_names(self):
+        return [type(callback).__name__ for callback in self.callbacks]
 
     def _build(self):
         if not self.model.built:
@@ -123,7 +131,8 @@ class Backup(keras.callbacks.Callback):
         metadata = {
             "format": _FORMAT,
             "epoch": epoch,
-            "callbacks": [type(callback).__name__ for callback in self.callbacks],
+            "num_variables": len(arrays),
+            "callbacks": self._callback_names(),
             "states": [_pack(_get_state(callback), arrays) for callback in self.callbacks],
         }
         with replacing(self.path) as temporary:
@@ -148,6 +157,10 @@ def _array(variable):
     return np.asarray(variable.numpy())
 
 
+def _forms(variables):
+    return [(tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables]
+
+
 def _get_state(callback):
     if hasattr(callback, "get_state"):
         return callback.get_state()
@@ -168,8 +181,8 @@ def _pack(value, arrays):
         return {name: _pack(item, arrays) for name, item in value.items()}
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
-        arrays += value
+    if isinstance(value, list) and value and isinstance(value[0], (np.ndarray, np.generic)):
+        arrays += map(np.asarray, value)
         return {"arrays": [len(arrays) - len(value), len(arrays)]}
     return value
 

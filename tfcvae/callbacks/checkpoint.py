@@ -46,7 +46,7 @@ class BestCheckpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         value = float((logs or {}).get(self.monitor, np.nan))
         if np.isfinite(value) and self._is_better(value):
-            if replicas.is_chief():
+            if replicas.is_chief(self.model.distribute_strategy):
                 self._save()
             self.best, self.best_epoch = value, epoch + 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from tfcvae import __version__
+from tfcvae import __version__, cluster
 from tfcvae.cli import runs
 from tfcvae.cli.startup import Program, import_tensorflow
 
@@ -113,23 +113,42 @@ def main(context):
     help="Directory of the run.  [default: runs/TASK-DATA]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the run in OUTPUT.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in OUTPUT where it was interrupted, or begin it.",
+)
+@click.option(
+    "--distribute",
+    is_flag=True,
+    help="Train on all devices of this machine or, with TF_CONFIG, on all workers in it.",
+)
 @click.pass_context
-def train(context, task, data, output, overwrite, **options):
+def train(context, task, data, output, overwrite, resume, distribute, **options):
     """Trains a model and writes it with its scores and pictures to a directory.
 
     TASK is vae (images), labels (images given their class), quadrants (hidden quadrants of images
     given the others, next to a deterministic baseline) or segmentation (masks of images with
     several right answers). The validation set picks the epoch; Ctrl-C keeps the best one so far.
+    An interrupted run goes on by the same command with --resume, to the same result to the bit.
     """
+    if overwrite and resume:
+        raise click.UsageError("--overwrite and --resume exclude each other.")
     data = data or ("shapes" if task == "segmentation" else "digits")
     options = _resolve(task, data, options)
     output = output or Path("runs", f"{task}-{data}")
-    runs.check_output(output, overwrite)
+    if not distribute or cluster.is_chief():
+        if resume:
+            runs.check_resume(output, {"task": task, "data": data, "options": options})
+        else:
+            runs.check_output(output, overwrite)
     import_tensorflow()
-    from tfcvae.cli import training
+    from tfcvae.cli import results, training
 
-    metrics = training.train(task, data, options, output, context.obj)
-    training.report(metrics, output)
+    metrics = training.train(task, data, options, output, context.obj, resume, distribute)
+    if metrics is None:
+        return
+    results.report(metrics, output)
     if metrics["interrupted"]:
         context.exit(130)
 
@@ -173,7 +192,7 @@ def _resolve(task, data, options):
 def evaluate(run, data_dir, split, method, num_samples, seed, as_json):
     """Estimates the log-likelihood of the model of RUN, in nats."""
     task, model = _load(run, data_dir)
-    from tfcvae.cli.training import verbosity
+    from tfcvae.cli.results import verbosity
     from tfcvae.evaluation import log_likelihood
 
     data = task.held_out(split)

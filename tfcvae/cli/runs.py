@@ -9,10 +9,11 @@ import textwrap
 from pathlib import Path
 
 from tfcvae import __version__
-from tfcvae.files import replacing
+from tfcvae.files import is_partial, replacing
 
 MODEL = "model.keras"
 METRICS = "metrics.json"
+BACKUP = "backup.npz"
 _PICTURES = (
     "completions",
     "history",
@@ -22,19 +23,50 @@ _PICTURES = (
     "samples-seed*",
     "segmentations",
 )
+_FREE_OPTIONS = {"data_dir", "num_samples", "tensorboard"}
 _PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 def check_output(directory, overwrite):
-    """Raises a `ValueError` if a run may not be written to a directory."""
+    """Raises a `ValueError` if a new run may not be written to a directory."""
+    if _entries(directory) and not overwrite:
+        raise ValueError(
+            f"The output directory '{directory}' is not empty: choose another by --output, replace "
+            "the run in it by --overwrite, or go on with it by --resume"
+        )
+
+
+def check_resume(directory, run):
+    """Raises a `ValueError` if a directory holds something else than an unfinished run.
+
+    Args:
+        directory: path; empty or missing, the run begins.
+        run: dict, `task`, `data` and `options` of the run to resume.
+    """
+    names = _entries(directory)
+    if names and not names & {MODEL, METRICS, BACKUP}:
+        raise ValueError(f"'{directory}' holds no run that could be resumed")
+    if not {MODEL, METRICS} <= names:
+        return
+    earlier = read_metrics(directory)
+    if earlier.get("finished"):
+        raise ValueError(f"The run in '{directory}' is finished: there is nothing to resume")
+    before, now = ({**r["options"], "task": r["task"], "data": r["data"]} for r in (earlier, run))
+    for name in now.keys() - _FREE_OPTIONS:
+        if before.get(name) != now[name]:
+            raise ValueError(
+                f"The run in '{directory}' can only be resumed with the same options: {name} was "
+                f"{before.get(name)}. Received: {now[name]}"
+            )
+
+
+def _entries(directory):
+    """The names in the directory of a run, without what a killed process left."""
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise ValueError(f"The output '{directory}' exists and is no directory")
-    if not overwrite and directory.exists() and any(directory.iterdir()):
-        raise ValueError(
-            f"The output directory '{directory}' is not empty: choose another by --output, or "
-            "replace the run in it by --overwrite"
-        )
+    paths = directory.iterdir() if directory.exists() else ()
+    return {path.name for path in paths if not is_partial(path)}
 
 
 def remove_pictures(directory):

@@ -1,0 +1,27 @@
+"""The cluster that TF_CONFIG describes, without TensorFlow."""
+
+import json
+import os
+
+
+def is_chief_task(cluster, task_type, task_id):
+    """Whether a task is the one that writes files: the chief, or without one the first worker.
+
+    Args:
+        cluster: dict of lists of addresses by task type.
+        task_type: str or `None`, which is a process on its own.
+        task_id: int.
+    """
+    return task_type in (None, "chief") or (task_id == 0 and not cluster.get("chief"))
+
+
+def is_chief():
+    """Whether this process is the chief of the cluster in TF_CONFIG; alone it is."""
+    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    task = config.get("task", {})
+    return is_chief_task(config.get("cluster", {}), task.get("type"), task.get("index", 0))
+
+
+def is_present():
+    """Whether TF_CONFIG describes a cluster."""
+    return bool(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster"))
