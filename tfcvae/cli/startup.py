@@ -34,14 +34,19 @@ def _report(message, code):
 
 
 def import_tensorflow():
-    """Imports TensorFlow without its log lines, unless the user has set their level.
+    """Imports TensorFlow without its log lines, unless the user has set their level."""
+    with quietly():
+        import tfcvae.models  # noqa: F401
+
+
+def quietly():
+    """A context without TensorFlow's log lines, unless the user has set their level.
 
     The lines written while its libraries load obey no setting, hence the detour of the descriptor.
     """
     quiet = "TF_CPP_MIN_LOG_LEVEL" not in os.environ
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _without_stderr() if quiet else contextlib.nullcontext():
-        import tfcvae.models  # noqa: F401
+    return _without_stderr() if quiet else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

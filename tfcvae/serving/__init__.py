@@ -1,5 +1,14 @@
 """Export of trained models for TensorFlow Serving and other users of SavedModel."""
 
-from tfcvae.serving.export import export
+import importlib
 
-__all__ = ["export"]
+__all__ = ["NativeModel", "check", "export"]
+_MODULES = {"NativeModel": "native", "check": "comparison", "export": "saved_model"}
+
+
+def __getattr__(name):
+    """Imports a member when it is first asked for: a check must not import TensorFlow."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    return value

@@ -1,22 +1,25 @@
 """The named functions of an exported model.
 
-Each is a pair of a function of named tensors that returns a dict of tensors, and the names and
-specs of its inputs. Randomness enters through the input `seed` alone, an int32 pair, and the same
-pair gives the same draw from the Python method of the same name.
+Each is a pair of a function of named tensors that returns a dict of tensors, and the specs of its
+inputs. Randomness enters through the input `seed` alone, and the same seed gives the same draw from
+the Python method of the same name.
 """
 
 import tensorflow as tf
 
 from tfcvae.layers import center
+from tfcvae.serving.noise import can_transport, transport
 
 _SEED = tf.TensorSpec([2], tf.int32, name="seed")
+_SEEDS = tf.TensorSpec([None], tf.int32, name="seed")
 _NUM_SAMPLES = tf.TensorSpec([], tf.int32, name="num_samples")
 
 
 def vae_signatures(model):
     """The signatures of a `tfcvae.VAE`, the default one first."""
-    x = _spec("x", model.decoder.event_shape)
-    z = _spec("z", model.encoder.event_shape)
+    x = batch_spec("x", model.decoder.event_shape)
+    z = batch_spec("z", model.encoder.event_shape)
+    noise = batch_spec("noise", model.encoder.event_shape)
 
     def generate(num_samples, seed):
         return {
@@ -24,22 +27,33 @@ def vae_signatures(model):
             "means": model.sample(num_samples, seed=seed, mean=True),
         }
 
+    def generate_row(seed):
+        return model.sample(1, seed=seed)[0], model.sample(1, seed=seed, mean=True)[0]
+
     def log_prob(x, num_samples, seed):
         return {"log_prob": model.log_prob(x, num_samples, seed)}
 
-    return {
+    def decode_noise(noise):
+        z = transport(model.prior_distribution(), noise)
+        return {"mean": center(model.decode(z))}
+
+    signatures = {
         "reconstruct": (lambda x: {"reconstruction": model.reconstruct(x)}, [x]),
         "encode": (lambda x: _moments(model.encode(x)), [x]),
         "decode": (lambda z: {"mean": center(model.decode(z))}, [z]),
         "generate": (generate, [_NUM_SAMPLES, _SEED]),
+        "generate_rows": (lambda seed: _rows(generate_row, seed), [_SEEDS]),
         "log_prob": (log_prob, [x, _NUM_SAMPLES, _SEED]),
     }
+    if can_transport(model.prior_distribution()):
+        signatures["decode_noise"] = (decode_noise, [noise])
+    return signatures
 
 
 def cvae_signatures(model):
     """The signatures of a `tfcvae.CVAE`, the default one first."""
-    x = _spec("x", model.get_build_config()["input_shape"][1:])
-    y = _spec("y", model.generation.event_shape)
+    x = batch_spec("x", model.get_build_config()["input_shape"][1:])
+    y = batch_spec("y", model.generation.event_shape)
 
     def generate(x, num_samples, seed):
         return {
@@ -47,12 +61,17 @@ def cvae_signatures(model):
             "means": _batch_first(model.sample(x, num_samples, seed=seed, mean=True)),
         }
 
+    def generate_row(seed, x):
+        draws = (model.sample(x[None], 1, seed=seed, mean=mean) for mean in (False, True))
+        return tuple(draw[0, 0] for draw in draws)
+
     def log_prob(x, y, num_samples, seed):
         return {"log_prob": model.log_prob(x, y, num_samples, seed=seed)}
 
     signatures = {
         "predict": (lambda x: {"prediction": model(x, training=False)}, [x]),
         "generate": (generate, [x, _NUM_SAMPLES, _SEED]),
+        "generate_rows": (lambda x, seed: _rows(generate_row, seed, x), [x, _SEEDS]),
         "log_prob": (log_prob, [x, y, _NUM_SAMPLES, _SEED]),
     }
     if model.recognition is not None:
@@ -60,7 +79,7 @@ def cvae_signatures(model):
     return signatures
 
 
-def _spec(name, shape):
+def batch_spec(name, shape):
     """The spec of a batch: integer labels if it has no further axis, float32 otherwise."""
     return tf.TensorSpec([None, *shape], tf.float32 if len(shape) else tf.int32, name=name)
 
@@ -75,3 +94,15 @@ def _moments(distribution):
 
 def _batch_first(samples):
     return tf.transpose(samples, [1, 0, *range(2, samples.shape.rank)])
+
+
+def _rows(generate_row, seed, *inputs):
+    """One draw for each row and its own seed, whatever the other rows are."""
+    pairs = tf.stack([tf.zeros_like(seed), seed], 1)
+    arguments = (pairs, *inputs)
+    outputs = tf.nest.map_structure(
+        lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype),
+        generate_row(*(argument[0] for argument in arguments)),
+    )
+    rows = tf.map_fn(lambda row: generate_row(*row), arguments, fn_output_signature=outputs)
+    return dict(zip(("sample", "mean"), rows))

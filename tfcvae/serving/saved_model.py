@@ -12,10 +12,12 @@ import tensorflow as tf
 
 from tfcvae import shapes
 from tfcvae.models import VAE
+from tfcvae.serving.card import write as write_card
+from tfcvae.serving.examples import example_inputs, record
 from tfcvae.serving.signatures import cvae_signatures, vae_signatures
 
 
-def export(model, base_dir, version=None):
+def export(model, base_dir, version=None, warmup=True, card=None):
     """Writes a model as a SavedModel with named signatures, as the next version of a directory.
 
     The version appears at once and complete: it is written beside its place and renamed. Earlier
@@ -23,17 +25,25 @@ def export(model, base_dir, version=None):
     with any batch size:
 
     - a `tfcvae.VAE`: `reconstruct(x)`, `encode(x)`, `decode(z)`, `generate(num_samples, seed)`,
-      `log_prob(x, num_samples, seed)`;
+      `generate_rows(seed[batch])`, `log_prob(x, num_samples, seed)` and, with a normal prior or a
+      flow over one, `decode_noise(noise)`, which turns standard normal noise into means;
     - a `tfcvae.CVAE`: `predict(x)`, `generate(x, num_samples, seed)`,
-      `log_prob(x, y, num_samples, seed)`, `recognize(x, y)`.
+      `generate_rows(x, seed[batch])`, `log_prob(x, y, num_samples, seed)`, `recognize(x, y)`.
 
     The first is also `serving_default`. `seed` is an int32 pair; the same pair gives the draw that
-    the Python methods give, with `samples` and `means` batch-first for a CVAE.
+    the Python methods give, with `samples` and `means` batch-first for a CVAE. `generate_rows` is
+    for servers that join requests to batches: it takes an integer seed for each row, and its draw
+    is that of `sample` for this row alone.
+
+    The directory `assets.extra` of a version holds `model_card.json`, recorded examples for
+    `tfcvae serve-check`, and with the extra `serving` requests that warm a server up.
 
     Args:
         model: a trained `tfcvae.VAE` or `tfcvae.CVAE`.
         base_dir: directory of the versions, made if it does not exist.
         version: int, the number of the version; by default one more than the largest there is.
+        warmup: bool; whether to write warm-up requests, if `tensorflow-serving-api` is installed.
+        card: dict of further entries of the model card, such as `metrics` and `data`.
 
     Returns:
         `pathlib.Path` of the new version's directory.
@@ -65,6 +75,8 @@ def export(model, base_dir, version=None):
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # Keras 3.8 prints in spite of `verbose`.
             archive.write_out(str(staging), verbose=False)
+        examples = record(staging, example_inputs(model, signatures))
+        write_card(staging, model, examples, card, warmup)
         staging.chmod(0o755)
         os.rename(staging, target)
     finally:
