@@ -73,7 +73,7 @@ class RationalQuadratic(Affine):
         k = self.num_bins
         widths, heights, slopes = tf.split(parameters, [k, k, k - 1], axis=-1)
         identity_slope = math.log(math.expm1(1 - MIN_BIN))
-        return tfb.RationalQuadraticSpline(
+        return _Spline(
             self._bins(widths),
             self._bins(heights),
             tf.nn.softplus(slopes + identity_slope) + MIN_BIN,
@@ -86,3 +86,18 @@ class RationalQuadratic(Affine):
 
     def get_config(self):
         return {"num_bins": self.num_bins, "tail_bound": self.tail_bound}
+
+
+class _Spline(tfb.RationalQuadraticSpline):
+    """TFP's, whose outputs keep the static size of z that it loses in batches of any size."""
+
+    def _forward(self, x):
+        return _with_size_of(x, super()._forward(x))
+
+    def _inverse(self, y):
+        return _with_size_of(y, super()._inverse(y))
+
+
+def _with_size_of(z, result):
+    result.set_shape([*[None] * (result.shape.rank - 1), z.shape[-1]])
+    return result

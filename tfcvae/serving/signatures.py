@@ -34,7 +34,7 @@ def vae_signatures(model):
         return {"log_prob": model.log_prob(x, num_samples, seed)}
 
     def decode_noise(noise):
-        z = transport(model.prior_distribution(), noise)
+        z = tf.ensure_shape(transport(model.prior_distribution(), noise), noise.shape)
         return {"mean": center(model.decode(z))}
 
     signatures = {
