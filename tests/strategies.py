@@ -2,7 +2,7 @@
 
     python strategies.py SCENARIO NUM_DEVICES [ARGUMENT ...]
 
-0 devices stands for `MultiWorkerMirroredStrategy` with what TF_CONFIG says.
+0 devices stands for `MultiWorkerMirroredStrategy` with what TF_CONFIG says, -1 for all GPUs.
 """
 
 import functools
@@ -28,6 +28,8 @@ SURE = 1e-6  # A scale that leaves no noise.
 def strategy_of(num_devices):
     if num_devices == 0:
         return tf.distribute.MultiWorkerMirroredStrategy()
+    if num_devices == -1:
+        return tf.distribute.MirroredStrategy()
     cpus = tf.config.list_physical_devices("CPU")
     devices = [tf.config.LogicalDeviceConfiguration()] * num_devices
     tf.config.set_logical_device_configuration(cpus[0], devices)

@@ -81,3 +81,8 @@ def test_two_workers_train_as_one_device_does(on_one_device):
     processes = [start("equal", 0, TF_CONFIG=config) for config in cluster()]
     for result in [finish(process) for process in processes]:
         assert_equal(result, on_one_device)
+
+
+@pytest.mark.gpu
+def test_gpus_train_as_one_cpu_does(on_one_device):
+    assert_equal(finish(start("equal", -1)), on_one_device)

@@ -1,6 +1,8 @@
 """Shapes: validation of arguments, and folding of sample axes into the batch axis."""
 
 import math
+import numbers
+import operator
 
 import tensorflow as tf
 
@@ -18,7 +20,10 @@ def as_event_shape(event_shape, name="event_shape"):
 
 def is_positive_int(value):
     """Whether `value` is an integer of at least 1 (booleans are not)."""
-    return not isinstance(value, bool) and hasattr(value, "__index__") and int(value) >= 1
+    try:
+        return not isinstance(value, bool) and operator.index(value) >= 1
+    except TypeError:
+        return False
 
 
 def check_positive_int(value, name):
@@ -30,7 +35,8 @@ def check_positive_int(value, name):
 
 def check_positive(value, name):
     """Returns a finite float > 0, or raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not 0 < value < math.inf:
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
         raise ValueError(f"Argument `{name}` must be a finite float > 0. Received: {name}={value}")
     return float(value)
 

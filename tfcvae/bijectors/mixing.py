@@ -6,6 +6,7 @@ import scipy.linalg
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfcvae import shapes
 from tfcvae.bijectors.transforms import bounded_log_scale
 
 tfb = tfp.bijectors
@@ -23,7 +24,7 @@ class Permutation(keras.layers.Layer):
 
     def __init__(self, event_size, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.event_size = event_size
+        self.event_size = shapes.check_positive_int(event_size, "event_size")
         self.seed = seed
 
     def call(self, context=None):
@@ -49,7 +50,7 @@ class LinearMixing(keras.layers.Layer):
 
     def __init__(self, event_size, seed=0, **kwargs):
         super().__init__(**kwargs)
-        self.event_size = event_size
+        self.event_size = shapes.check_positive_int(event_size, "event_size")
         self.seed = seed
 
     def build(self, context_shape=None):
@@ -92,7 +93,7 @@ class ActNorm(keras.layers.Layer):
 
     def __init__(self, event_size, **kwargs):
         super().__init__(**kwargs)
-        self.event_size = event_size
+        self.event_size = shapes.check_positive_int(event_size, "event_size")
 
     def build(self, context_shape=None):
         self.shift, self.log_scale = (

@@ -3,6 +3,7 @@
 import keras
 import tensorflow_probability as tfp
 
+from tfcvae import shapes
 from tfcvae.bijectors.conditioner import Conditioner
 from tfcvae.bijectors.transforms import Affine
 
@@ -14,7 +15,7 @@ class _Step(keras.layers.Layer):
 
     def __init__(self, event_size, transform=None, hidden_units=(128, 128), **kwargs):
         super().__init__(**kwargs)
-        self.event_size = event_size
+        self.event_size = shapes.check_positive_int(event_size, "event_size")
         self.transform = Affine() if transform is None else transform
         self.hidden_units = hidden_units
 

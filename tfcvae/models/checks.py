@@ -132,8 +132,9 @@ def check_values(name, values, layer=None):
     values = np.asarray(values)
     if values.size == 0:
         raise ValueError(f"Argument `{name}` must not be empty. Received: shape {values.shape}")
-    if not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
-        raise ValueError(f"Argument `{name}` must be numeric. Received: dtype {values.dtype}")
+    is_real = np.issubdtype(values.dtype, np.number) and not np.iscomplexobj(values)
+    if not (is_real or values.dtype == bool):
+        raise ValueError(f"Argument `{name}` must hold real numbers. Received: {values.dtype}")
     if not np.all(np.isfinite(values)):
         raise ValueError(f"Argument `{name}` must be finite. Received: NaN or infinite values")
     integers = np.issubdtype(values.dtype, np.integer)
@@ -184,11 +185,15 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
     """
     if x is None:
         raise ValueError(f"Argument `{prefix}x` is required. Received: {prefix}x=None")
-    if isinstance(x, (list, tuple, dict)):
-        raise ValueError(
-            f"Argument `{prefix}x` must be one array, tensor or dataset. Received: a "
-            f"{type(x).__name__} of {len(x)}"
-        )
+    for name, value in ((f"{prefix}x", x), (f"{prefix}y", y)):
+        is_array = hasattr(value, "shape") or value is None
+        if isinstance(value, (list, tuple, dict, str)) or not (
+            is_array or hasattr(value, "__iter__")
+        ):
+            raise ValueError(
+                f"Argument `{name}` must be one array, tensor or dataset. Received: a "
+                f"{type(value).__name__}, {name}={value!r:.80}"
+            )
     if isinstance(x, tf.data.Dataset):
         if x.cardinality() == 0:
             raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")
