@@ -4,14 +4,17 @@ import datetime
 import importlib.metadata
 import json
 import os
+import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import keras
 
+from tfcvae.callbacks import Backup
+
 RESULTS = Path(__file__).parent / "results"
+WORK = Path("runs", "benchmarks", Path(sys.argv[0]).stem)
 
 
 def environment():
@@ -26,20 +29,56 @@ def environment():
     }
 
 
+class Progress(keras.callbacks.Callback):
+    """The curve of one log and the seconds of a run, over interruptions.
+
+    Args:
+        monitor: name of the log.
+    """
+
+    def __init__(self, monitor):
+        super().__init__()
+        self.monitor = monitor
+        self.curve = []
+        self._seconds = [0.0, 0.0]
+
+    def on_train_begin(self, logs=None):
+        self._start = time.time(), time.process_time()
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.curve.append(float(logs[self.monitor]))
+
+    def seconds(self):
+        """Seconds until now, on the clock and of the processor."""
+        now = time.time(), time.process_time()
+        return [s + n - b for s, n, b in zip(self._seconds, now, self._start)]
+
+    def get_state(self):
+        """What a resumed run needs of an interrupted one."""
+        return {"curve": self.curve, "seconds": self.seconds()}
+
+    def set_state(self, state):
+        """Goes on from the state of an interrupted run."""
+        self.curve, self._seconds = state["curve"], state["seconds"]
+
+
 def fit_best(
-    model, data, monitor, mode, learning_rate, epochs, steps_per_epoch, compiling, **arguments
+    model, data, monitor, mode, learning_rate, epochs, steps_per_epoch, compiling, name, **arguments
 ):
     """Fits a model with Adam and a cosine decay, then gives it the weights of its best epoch.
 
+    A run that was killed goes on from its backup in `WORK`.
+
     Args:
         model: a built model.
-        data: an endless `tf.data.Dataset`.
+        data: function from an initial epoch to an endless `tf.data.Dataset`.
         monitor: name of the log that picks the epoch.
         mode: `"min"` or `"max"`.
         learning_rate: float, the first one.
         epochs: int.
         steps_per_epoch: int.
         compiling: dict, arguments of `compile`.
+        name: str, different for every run.
         **arguments: arguments of `fit`.
 
     Returns:
@@ -47,24 +86,25 @@ def fit_best(
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
     model.compile(keras.optimizers.Adam(schedule), **compiling)
-    with tempfile.TemporaryDirectory() as folder:
-        best = Path(folder) / "best.weights.h5"
-        checkpoint = keras.callbacks.ModelCheckpoint(
-            best, monitor, mode=mode, save_best_only=True, save_weights_only=True
-        )
-        start, start_cpu = time.time(), time.process_time()
-        fitted = model.fit(
-            data,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            callbacks=[checkpoint],
-            shuffle=False,
-            verbose=2,
-            **arguments,
-        )
-        seconds, cpu_seconds = time.time() - start, time.process_time() - start_cpu
-        model.load_weights(best)
-    curve = fitted.history[monitor]
+    best = WORK / name / "best.weights.h5"
+    best.parent.mkdir(parents=True, exist_ok=True)
+    checkpoint = keras.callbacks.ModelCheckpoint(
+        best, monitor, mode=mode, save_best_only=True, save_weights_only=True
+    )
+    progress = Progress(monitor)
+    backup = Backup(WORK / name / "backup.npz", [checkpoint, progress], delete=False)
+    model.fit(
+        data(backup.initial_epoch),
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=[checkpoint, progress, backup],
+        shuffle=False,
+        verbose=2,
+        **arguments,
+    )
+    model.load_weights(best)
+    curve = progress.curve
+    seconds, cpu_seconds = progress.seconds()
     return {
         "best_epoch": 1 + curve.index(min(curve) if mode == "min" else max(curve)),
         "train_minutes": round(seconds / 60, 1),
@@ -79,11 +119,12 @@ def read_rows(path):
 
 
 def append_row(path, row):
-    """Appends a row with the facts of this run, as soon as it is known."""
+    """Appends a row with the facts of this run, as soon as it is known, and drops its backups."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps({**row, **environment()}) + "\n")
+    shutil.rmtree(WORK, ignore_errors=True)
 
 
 def print_table(header, rows):

@@ -96,9 +96,11 @@ def run(name, observed, epochs, seed):
 
     omission = layers.BlockOmission()
     steps = -(-len(splits.train.images) // BATCH_SIZE)
-    train = datasets.stream(
-        splits.train.images, BATCH_SIZE, seed=seed, transform=prepare_for_training
-    )
+
+    def train(initial_epoch):
+        images = splits.train.images
+        return datasets.stream(images, BATCH_SIZE, seed, prepare_for_training, initial_epoch)
+
     validation = prepare(splits.validation.images, 1)
     x, y = test = prepare(splits.test.images, 2)
 
@@ -120,6 +122,7 @@ def run(name, observed, epochs, seed):
         epochs,
         steps,
         {"jit_compile": name != "best", "steps_per_execution": 50, **compiling},
+        f"quadrants-{name}-{observed}-{seed}",
         validation_data=validation,
         validation_batch_size=1000,
     )

@@ -102,7 +102,9 @@ def run(name, data_name, strategies, epochs, seed):
         x, y = data.pair(*arrays, seed=mask_seed)
         return (omission(x, training=True, seed=noise_seed) if "noise" in strategies else x), y
 
-    train = datasets.stream(data.arrays[0], BATCH_SIZE, seed=seed, transform=prepare)
+    def train(initial_epoch):
+        return datasets.stream(data.arrays[0], BATCH_SIZE, seed, prepare, initial_epoch)
+
     validation = data.pair(*data.arrays[1], seed=1)
     x, y = (np.asarray(a) for a in data.pair(*data.arrays[2], seed=2))
     size = x.shape[1:3]
@@ -114,7 +116,7 @@ def run(name, data_name, strategies, epochs, seed):
         monitor, mode = ("val_gsnn", "min") if name == "gsnn" else ("val_elbo", "max")
     model.build(x.shape)
 
-    def fit(epochs, learning_rate):
+    def fit(epochs, learning_rate, stage):
         return common.fit_best(
             model,
             train,
@@ -124,14 +126,15 @@ def run(name, data_name, strategies, epochs, seed):
             epochs,
             steps,
             {"jit_compile": False},
+            "-".join(["segmentation", data_name, name, *strategies, str(seed), stage]),
             validation_data=validation,
             validation_batch_size=100,
         )
 
-    training = fit(epochs, 3e-3)
+    training = fit(epochs, 3e-3, "whole")
     if getattr(model, "alpha", 0) == 1:
         model.recognition.trainable = model.generation.trainable = False
-        calibration = fit(PRIOR_EPOCHS, 2e-3)
+        calibration = fit(PRIOR_EPOCHS, 2e-3, "prior")
         for key in ("train_minutes", "train_cpu_minutes"):
             training[key] = round(training[key] + calibration[key], 1)
     row = {

@@ -2,8 +2,14 @@
 
 import importlib
 
-__all__ = ["NativeModel", "check", "export"]
-_MODULES = {"NativeModel": "native", "check": "comparison", "export": "saved_model"}
+_MODULES = {
+    "NativeModel": "native",
+    "check": "comparison",
+    "export": "saved_model",
+    "to_onnx": "convert",
+    "to_tflite": "convert",
+}
+__all__ = ["NativeModel", "check", "export", "to_onnx", "to_tflite"]
 
 
 def __getattr__(name):

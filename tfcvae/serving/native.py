@@ -20,6 +20,14 @@ class _Output(ctypes.Structure):
     _fields_ = [("operation", ctypes.c_void_p), ("index", ctypes.c_int)]
 
 
+def read_card(path):
+    """The model card of a version; a `ValueError` if the directory has none."""
+    card = Path(path, "assets.extra", "model_card.json")
+    if not card.is_file():
+        raise ValueError(f"'{path}' must be a version that `tfcvae` exported: it has no {card}")
+    return json.loads(card.read_text())
+
+
 class NativeModel:
     """A SavedModel of `serving.export` in a session of the C++ library.
 
@@ -33,10 +41,7 @@ class NativeModel:
     """
 
     def __init__(self, path, tensorflow=None):
-        card = Path(path, "assets.extra", "model_card.json")
-        if not card.is_file():
-            raise ValueError(f"'{path}' must be a version that `tfcvae` exported: it has no {card}")
-        self.card = json.loads(card.read_text())
+        self.card = read_card(path)
         self._library = _load_library(tensorflow)
         self._status = self._library.TF_NewStatus()
         self._graph = self._library.TF_NewGraph()
