@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
+from constructors import joint_posterior, joint_prior
 
 import tfcvae
 from tfcvae import evaluation, layers, networks, priors, regularizers, seeds
@@ -142,28 +143,18 @@ def negative_log_likelihood(y, prediction):
 
 
 @keras.saving.register_keras_serializable("tests")
-def full_posterior(kernel_size, bias_size, dtype):
-    return priors.LearnedNormal(kernel_size + bias_size, covariance="full")
-
-
-@keras.saving.register_keras_serializable("tests")
 def mean_field_posterior(kernel_size, bias_size, dtype):
     return priors.LearnedNormal(kernel_size + bias_size)
 
 
-@keras.saving.register_keras_serializable("tests")
-def standard_prior(kernel_size, bias_size, dtype):
-    return priors.StandardNormal(kernel_size + bias_size)
-
-
 def variational(posterior):
-    return layers.DenseVariational(1, posterior, standard_prior, N, use_bias=False)
+    return layers.DenseVariational(1, posterior, joint_prior, N, use_bias=False)
 
 
 REGRESSIONS = {
     **{kind.__name__: lambda kind=kind: kind(1, N, bias_posterior_fn=None) for kind in DENSE},
     "DenseVariational_mean_field": lambda: variational(mean_field_posterior),
-    "DenseVariational_full": lambda: variational(full_posterior),
+    "DenseVariational_full": lambda: variational(joint_posterior),
 }
 
 
@@ -368,7 +359,10 @@ def test_networks_work_beside_random_layers():
     layer = layers.IndependentNormal(
         2,
         keras.Sequential(
-            [networks.mlp([4]), layers.DenseVariational(3, full_posterior, standard_prior, 10)]
+            [
+                networks.mlp([4]),
+                layers.DenseVariational(3, joint_posterior, joint_prior, 10),
+            ]
         ),
     )
     layer(constructors.X)

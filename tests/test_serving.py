@@ -3,6 +3,7 @@
 import concurrent.futures
 import functools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,8 @@ from tfcvae import layers, networks, priors, serving
 from tfcvae.cli import main
 
 SEED = tf.constant([3, 4])
+OTHER_LIBRARIES = os.environ.get("TFCVAE_TENSORFLOWS", "").split(os.pathsep)
+"""Directories of further `tensorflow` packages whose libraries must load every version."""
 
 
 def mlp(**kwargs):
@@ -189,6 +192,10 @@ def test_served_outputs_are_those_of_python(make, tmp_path):
     path = serving.export(model, tmp_path)
     _, comparisons = serving.check(path)
     assert comparisons and all(comparison.is_equal for comparison in comparisons), comparisons
+    for directory in filter(None, OTHER_LIBRARIES):
+        command = [sys.executable, "-m", "tfcvae", "serve-check", str(path)]
+        done = subprocess.run([*command, "--tensorflow", directory], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
     served = serving.NativeModel(path)
     with np.load(path / "assets.extra" / "examples.npz") as file:
         examples = dict(file)
