@@ -15,6 +15,8 @@ from tfcvae import datasets, layers, plotting, priors, regularizers
 from tfcvae.callbacks import NaNGuard
 from tfcvae.cli import main, segmentation, tasks
 
+pytestmark = pytest.mark.xdist_group("cli")
+
 TINY = ["--units", "16", "--latents", "2", "--num-samples", "2", "--warm-up", "1"]
 COMMANDS = {
     "vae": ["train", "vae", *TINY, "--epochs", "2", "--prior", "Learned_Normal"],
@@ -359,6 +361,20 @@ def test_overwrite_gives_the_same_run_again(vae_copy):
     assert (vae_copy / "notes.txt").read_text() == "mine"
 
 
+def test_what_cannot_be_resumed_is_one_line(vae_copy, tmp_path):
+    finished = [*COMMANDS["vae"], "--output", vae_copy, "--resume"]
+    check_error(run(*finished), 2, "is finished: there is nothing to resume")
+    check_error(run(*finished, "--overwrite"), 2, "exclude each other")
+    metrics = read_metrics(vae_copy)
+    (vae_copy / "metrics.json").write_text(json.dumps({**metrics, "finished": False}))
+    check_error(run(*finished, "--epochs", "9"), 2, "same options: epochs was 2. Received: 9")
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "notes.txt").write_text("mine")
+    check_error(run(*COMMANDS["vae"], "--output", foreign, "--resume"), 2, "holds no run")
+    assert [path.name for path in foreign.iterdir()] == ["notes.txt"]
+
+
 @pytest.fixture
 def interrupt(monkeypatch):
     """Makes the start of an epoch raise what Ctrl-C raises."""
@@ -382,7 +398,9 @@ def test_control_c_keeps_the_best_checkpoint(tmp_path, interrupt):
     result = run(*COMMANDS["vae"], "--output", output)
     assert result.exit_code == 130, result.output
     assert str(output / "model.keras") in result.stdout
-    assert {path.name for path in output.iterdir()} == {"model.keras", "metrics.json"}
+    kept = {"model.keras", "metrics.json", "backup.npz"}
+    assert {path.name for path in output.iterdir()} == kept
+    assert "--resume goes on" in result.stdout
     metrics = read_metrics(output)
     assert metrics["interrupted"] is True
     assert metrics["finished"] is False

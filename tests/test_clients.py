@@ -10,6 +10,8 @@ import stand_in
 import tfcvae
 from tfcvae import layers, serving
 
+pytestmark = pytest.mark.xdist_group("clients")
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 

@@ -6,6 +6,8 @@ import pytest
 import tfcvae
 from tfcvae import layers, networks, priors, serving
 
+pytestmark = pytest.mark.xdist_group("convert")
+
 X = np.random.default_rng(0).random((3, 4, 4, 1)).astype("float32")
 NOISE = np.random.default_rng(1).standard_normal((3, 2)).astype("float32")
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from processes import cluster
 
+pytestmark = pytest.mark.xdist_group("distribution")
+
 SCRIPT = Path(__file__).with_name("strategies.py")
 
 
@@ -48,7 +50,7 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(result["prediction"], alone["prediction"], atol=1e-4)
 
 
-@pytest.mark.parametrize("num_devices", [2, 4])
+@pytest.mark.parametrize("num_devices", [pytest.param(2, marks=pytest.mark.slow), 4])
 def test_replicas_train_as_one_device_does(on_one_device, num_devices):
     """Twenty steps, a fifth of them with 2 rows: fewer than there are replicas of four."""
     assert_equal(finish(start("equal", num_devices)), on_one_device)

@@ -19,6 +19,8 @@ import tfcvae
 from tfcvae import layers, networks, priors, serving
 from tfcvae.cli import main
 
+pytestmark = pytest.mark.xdist_group("serving")
+
 SEED = tf.constant([3, 4])
 OTHER_LIBRARIES = os.environ.get("TFCVAE_TENSORFLOWS", "").split(os.pathsep)
 """Directories of further `tensorflow` packages whose libraries must load every version."""
@@ -116,7 +118,7 @@ def test_a_model_that_was_never_built_is_refused(tmp_path):
 
 # ---- Every prior and likelihood, in the C++ loader ---------------------------------------------
 
-IN_EVERY_RUN = {"spline", "mixture_given", "second_stage", "vamp", "categorical_pixels"}
+IN_EVERY_RUN = {"spline", "mixture_given", "second_stage", "categorical_pixels"}
 NOT_DECODERS = {"flow_posterior", "flow_posterior_linear", "autoregressive_transform", "lambda"}
 
 

@@ -64,7 +64,9 @@ def report(metrics, output):
     results = metrics.get("results", {})
     click.echo()
     if metrics["interrupted"]:
-        click.echo("Interrupted.")
+        backup = os.path.join(output, runs.BACKUP)
+        hint = " The same command with --resume goes on." if os.path.exists(backup) else ""
+        click.echo(f"Interrupted.{hint}")
     if "importance" in results:
         samples = results["num_samples"]
         click.echo(f"Negative log-likelihood, test split, {samples} samples of z, nats")
