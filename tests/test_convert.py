@@ -60,3 +60,20 @@ def test_onnx(version, tmp_path):
             np.testing.assert_allclose(value, expect, 1e-5, 1e-6, err_msg=f"{name} {key}")
     with pytest.raises(ValueError, match="`signature` must be one of.*'generate'"):
         serving.to_onnx(path, "generate", tmp_path / "no.onnx")
+
+
+def test_what_a_format_lacks_is_refused_and_leaves_no_file(tmp_path):
+    full = layers.MultivariateNormalTriL(2)
+    vae = tfcvae.VAE(full, layers.IndependentNormal(3), prior=priors.MAF(2, 1, (4,)))
+    vae.build((None, 3))
+    version = serving.export(vae, tmp_path / "models", warmup=False)
+    files = tmp_path / "files"
+    with pytest.raises(
+        ValueError, match="'encode'.*cannot be written as TensorFlow Lite.*Received"
+    ):
+        serving.to_tflite(version, files / "model.tflite")
+    assert serving.to_tflite(version, files / "part.tflite", ["decode"]) == ["decode"]
+    pytest.importorskip("tf2onnx")
+    with pytest.raises(ValueError, match="'encode' cannot be written as ONNX.*Received"):
+        serving.to_onnx(version, "encode", files / "model.onnx")
+    assert [path.name for path in files.iterdir()] == ["part.tflite"]

@@ -3,6 +3,7 @@
 import importlib.util
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 from tfcvae.files import replacing
@@ -19,24 +20,29 @@ DETERMINISTIC = (
 """Signatures without a seed; `decode_noise` samples by noise that the caller brings."""
 
 
-def to_tflite(version, path):
+def to_tflite(version, path, signatures=None):
     """Writes the deterministic signatures of a version as one TensorFlow Lite file.
 
     Args:
         version: directory of one version that `serving.export` wrote.
         path: path of the file.
+        signatures: sequence of names; by default all that need no seed.
 
     Returns:
         List of the names of its signatures.
 
     Raises:
-        ValueError: if the directory is no such version.
+        ValueError: if the directory is no such version, or a signature draws, does not exist, or
+            has operations that TensorFlow Lite lacks.
     """
     import tensorflow as tf
 
-    names = _deterministic(version)
+    names = [_check(version, name) for name in signatures or _deterministic(version)]
     converter = tf.lite.TFLiteConverter.from_saved_model(str(version), signature_keys=names)
-    content = converter.convert()
+    try:
+        content = converter.convert()
+    except Exception as error:
+        raise _refusal(names, "TensorFlow Lite", error) from error
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return names
@@ -55,12 +61,7 @@ def to_onnx(version, signature, path):
             has operations that ONNX lacks.
         ImportError: if `tf2onnx` is not installed.
     """
-    names = _deterministic(version)
-    if signature not in names:
-        raise ValueError(
-            f"Argument `signature` must be one of {names}: ONNX has no seeded noise. "
-            f"Received: signature={signature!r}"
-        )
+    _check(version, signature)
     if importlib.util.find_spec("tf2onnx") is None:
         raise ImportError('ONNX files need tf2onnx: pip install "tfcvae[onnx]"')
     with replacing(path) as temporary:
@@ -68,8 +69,28 @@ def to_onnx(version, signature, path):
         command += ["--signature_def", signature, "--tag", "serve", "--output", str(temporary)]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode or not Path(temporary).exists():
-            reason = done.stderr.strip().splitlines()[-1:]
-            raise ValueError(f"{signature!r} cannot be written as ONNX. Received: {reason}")
+            raise _refusal(signature, "ONNX", "".join(done.stderr.splitlines()[-1:]))
+        import onnx
+
+        try:
+            onnx.checker.check_model(str(temporary))
+        except onnx.checker.ValidationError as error:
+            raise _refusal(signature, "ONNX", error) from error
+
+
+def _check(version, signature):
+    names = _deterministic(version)
+    if signature not in names:
+        raise ValueError(
+            f"Argument `signature` must be one of {names}: there is no seeded noise in the format. "
+            f"Received: signature={signature!r}"
+        )
+    return signature
+
+
+def _refusal(signature, format_name, reason):
+    reason = textwrap.shorten(str(reason), 300)
+    return ValueError(f"{signature!r} cannot be written as {format_name}. Received: {reason}")
 
 
 def _deterministic(version):
