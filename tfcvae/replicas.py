@@ -33,10 +33,16 @@ def first_local_batch(strategy, iterator):
     return keras.tree.map_structure(lambda values: local(values)[0], next(batches))
 
 
+def _context():
+    """The context of this replica, or `None` if it trains alone."""
+    context = tf.distribute.get_replica_context()
+    return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
 def own_seed(seed):
     """A seed of this replica's own when several train in sync."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return seed
     return seeds.fold_in(seed, context.replica_id_in_sync_group)
 
@@ -51,8 +57,8 @@ def mean_over_rows(value, rows):
         rows: int scalar, their number.
     """
     value = tf.stop_gradient(value)
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return value
     rows = tf.cast(rows, value.dtype)
     total, rows = context.all_reduce(tf.distribute.ReduceOp.SUM, [value * rows, rows])
@@ -69,8 +75,8 @@ def weigh_by_rows(loss, rows):
         loss: scalar, the loss of this replica as Keras scales it.
         rows: int scalar, the number of rows of this replica.
     """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return loss
     rows = tf.cast(rows, loss.dtype)
     total = context.all_reduce(tf.distribute.ReduceOp.SUM, rows)
