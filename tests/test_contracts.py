@@ -51,6 +51,13 @@ def over(cases, *names):
     return pytest.mark.parametrize("name", names or cases)
 
 
+def mostly(cases):
+    """Parametrises a test, whose conditional and weightless twins of other cases are slow."""
+    is_twin = {name: name.startswith("raw_") or name.endswith("_given") for name in cases}
+    slow = pytest.mark.slow
+    return over([pytest.param(n, marks=slow) if twin else n for n, twin in is_twin.items()])
+
+
 def numpy(tensor):
     return tf.cast(tensor, "float64").numpy()
 
@@ -238,7 +245,7 @@ def test_a_keras_file_restores_a_layer_by_itself(name, tmp_path):
 
 
 # The noise of a second stage's density is another under XLA.
-@over([name for name in PROJECTED if not name.startswith("second_stage")])
+@mostly([name for name in PROJECTED if not name.startswith("second_stage")])
 def test_xla_gives_the_same(name):
     layer, inputs = made(name)
     eager = outputs(name, layer(inputs))
@@ -260,7 +267,7 @@ def policy(request):
     keras.config.set_dtype_policy(before)
 
 
-@over(PROJECTED)
+@mostly(PROJECTED)
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"], indirect=True)
 def test_precision(name, policy, tmp_path):
     """Distributions and weights have the policy's variable dtype, half precision or not."""
