@@ -113,6 +113,7 @@ def run(name, observed, epochs, seed):
         (model, compiling), monitor, mode = cvae(name, hidden, steps, seed), "val_elbo", "max"
     if name == "gsnn":
         monitor, mode = "val_gsnn", "min"
+    model.build((None, *x.shape[1:]))
     training = common.fit_best(
         model,
         train,
