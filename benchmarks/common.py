@@ -1,7 +1,6 @@
 """What the benchmarks share: rows in a JSON-lines file, and the facts that go with every figure."""
 
 import datetime
-import importlib.metadata
 import json
 import os
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 import keras
 
 from tfcvae.callbacks import Backup
+from tfcvae.versions import versions
 
 RESULTS = Path(__file__).parent / "results"
 WORK = Path("runs", "benchmarks", Path(sys.argv[0]).stem)
@@ -19,12 +19,11 @@ WORK = Path("runs", "benchmarks", Path(sys.argv[0]).stem)
 
 def environment():
     """The date, the machine's cores, the versions and the command of this run."""
-    packages = ("tfcvae", "tensorflow", "keras", "tensorflow-probability", "numpy")
     return {
         "date": datetime.date.today().isoformat(),
         "cores": os.cpu_count(),
         "python": sys.version.split()[0],
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": versions(),
         "command": " ".join(["python", *sys.argv]),
     }
 

@@ -60,8 +60,12 @@ def convolutional():
 
 def parts_of(name, images):
     """Encoder, decoder, prior and further arguments of a model."""
-    flows = {"maf": priors.MAF, "real_nvp": priors.RealNVP, "nsf": priors.NeuralSplineFlow}
-    flows["iaf"] = priors.IAF
+    flows = {
+        "maf": priors.MAF,
+        "iaf": priors.IAF,
+        "real_nvp": priors.RealNVP,
+        "nsf": priors.NeuralSplineFlow,
+    }
     if name in flows:
         return normal(), bernoulli(), flows[name](LATENTS, 5, (128, 128)), {}
     simple = {

@@ -47,38 +47,35 @@ def deterministic(hidden):
     return model, {"loss": loss}
 
 
-def cvae(name, hidden, steps_per_epoch, seed):
-    """The CVAE of one row, for `hidden` pixels to predict."""
+def parts(name, observed, hidden):
+    """Recognition, prior and generation network of one row, for `hidden` pixels to predict."""
+    if name == "best":
+        completed = quadrants_networks.CompletedEncoder(observed)
+        pixels = quadrants_networks.HiddenPixels(quadrants_networks.hidden_pixels(observed))
+        return (
+            layers.FlowPosterior(layers.IndependentNormal(LATENTS, network=completed), 2, (300,)),
+            priors.RealNVP(LATENTS, num_steps=6, network=quadrants_networks.encoder()),
+            layers.IndependentBernoulli((hidden,), network=pixels, projection=False),
+        )
     prior = layers.IndependentNormal(LATENTS, network=mlp())
     if name == "flow":
         prior = priors.RealNVP(LATENTS, num_steps=6, network=mlp(200))
-    alpha = ALPHA.get(name, 1.0)
-    warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 10 * steps_per_epoch, 1.0)
-    model = CVAE(
-        layers.IndependentNormal(LATENTS, network=mlp()) if alpha else None,
+    return (
+        None if name == "gsnn" else layers.IndependentNormal(LATENTS, network=mlp()),
         prior,
         layers.IndependentBernoulli((hidden,), network=mlp()),
-        alpha=alpha,
-        regularizers=[regularizers.KL(warm_up)],
-        seed=seed,
     )
-    return model, {}
 
 
-def best(observed, hidden, steps_per_epoch, seed):
-    """The CVAE with convolutions and flows."""
-    encoder = quadrants_networks.encoder
-    completed = quadrants_networks.CompletedEncoder(observed)
-    pixels = quadrants_networks.HiddenPixels(quadrants_networks.hidden_pixels(observed))
+def cvae(name, observed, hidden, steps_per_epoch, seed):
+    """The CVAE of one row."""
     warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 10 * steps_per_epoch, 1.0)
-    model = CVAE(
-        layers.FlowPosterior(layers.IndependentNormal(LATENTS, network=completed), 2, (300,)),
-        priors.RealNVP(LATENTS, num_steps=6, network=encoder()),
-        layers.IndependentBernoulli((hidden,), network=pixels, projection=False),
+    return CVAE(
+        *parts(name, observed, hidden),
+        alpha=ALPHA.get(name, 1.0),
         regularizers=[regularizers.KL(warm_up)],
         seed=seed,
     )
-    return model, {}
 
 
 def run(name, observed, epochs, seed):
@@ -107,10 +104,9 @@ def run(name, observed, epochs, seed):
     hidden = y.shape[-1]
     if name == "nn":
         (model, compiling), monitor, mode = deterministic(hidden), "val_loss", "min"
-    elif name == "best":
-        (model, compiling), monitor, mode = best(observed, hidden, steps, seed), "val_elbo", "max"
     else:
-        (model, compiling), monitor, mode = cvae(name, hidden, steps, seed), "val_elbo", "max"
+        model, compiling = cvae(name, observed, hidden, steps, seed), {}
+        monitor, mode = "val_elbo", "max"
     if name == "gsnn":
         monitor, mode = "val_gsnn", "min"
     model.build((None, *x.shape[1:]))

@@ -143,7 +143,8 @@ def test_energy_distance_takes_a_distance():
     received = evaluation.generalized_energy_distance(s, y, distance=hamming)
     across = np.abs(s[:, None] - y[None]).mean((0, 1, 3, 4))
     own = np.mean([np.abs(s[i] - s[j]).mean((1, 2)) for i, j in [(0, 1), (0, 2), (1, 2)]], axis=0)
-    np.testing.assert_allclose(received, 2 * across - own - np.abs(y[0] - y[1]).mean((1, 2)), 1e-5)
+    expected = 2 * across - own - np.abs(y[0] - y[1]).mean((1, 2))
+    np.testing.assert_allclose(received, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_hungarian_iou_by_all_permutations():

@@ -17,11 +17,15 @@ def is_chief_task(cluster, task_type, task_id):
 
 def is_chief():
     """Whether this process is the chief of the cluster in TF_CONFIG; alone it is."""
-    config = json.loads(os.environ.get("TF_CONFIG") or "{}")
+    config = _config()
     task = config.get("task", {})
     return is_chief_task(config.get("cluster", {}), task.get("type"), task.get("index", 0))
 
 
 def is_present():
     """Whether TF_CONFIG describes a cluster."""
-    return bool(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster"))
+    return bool(_config().get("cluster"))
+
+
+def _config():
+    return json.loads(os.environ.get("TF_CONFIG") or "{}")

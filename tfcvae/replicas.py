@@ -100,18 +100,19 @@ def check_settings(strategy, jit_compile="auto", steps_per_execution=1):
         )
 
 
-def check_first_batch(strategy, x, batch_size):
-    """Raises a `ValueError` unless the first batch divides among the replicas."""
+def check_first_batch(strategy, x, shape):
+    """Raises a `ValueError` unless the first batch divides among the replicas.
+
+    Args:
+        strategy: the strategy of the model.
+        x: what `fit` received.
+        shape: that of its first batch as far as it is known, or `None`.
+    """
     number = strategy.num_replicas_in_sync
-    if number == 1 or x is None:
-        return
-    if isinstance(x, tf.data.Dataset):
+    rows = None if shape is None else shape[0]
+    if number > 1 and rows is None and isinstance(x, tf.data.Dataset):
         rows = keras.tree.flatten(next(iter(x.take(1))))[0].shape[0]
-    elif hasattr(x, "shape"):
-        rows = min(batch_size or 32, x.shape[0])
-    else:
-        return
-    if rows % number:
+    if rows is not None and rows % number:
         raise ValueError(
             f"The first batch must have a multiple of {number} rows, one part for each replica; "
             f"the last may be smaller. Received: a first batch of {rows} rows"

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from tfcvae import replicas
+from tfcvae.callbacks.variables import training_variables
 from tfcvae.files import replacing
 
 _FORMAT = "tfcvae.callbacks.Backup 1"
@@ -65,11 +66,15 @@ class Backup(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         self._epoch = None
         self._states = None
-        self._build()
+        if not self.model.built:
+            raise ValueError(
+                "A model must be built before a run of it is backed up, by `build` or a first "
+                f"call. Received: model={self.model}"
+            )
         if not self.path.exists():
             return
         metadata, arrays = self._read()
-        variables = self._variables()
+        variables = training_variables(self.model)
         self._check("variables", _forms(arrays[: metadata["num_variables"]]), _forms(variables))
         self._check("callbacks", metadata["callbacks"], self._callback_names())
         for variable, array in zip(variables, arrays):
@@ -108,18 +113,6 @@ class Backup(keras.callbacks.Callback):
     def _callback_names(self):
         return [type(callback).__name__ for callback in self.callbacks]
 
-    def _build(self):
-        if not self.model.built:
-            raise ValueError(
-                "A model must be built before a run of it is backed up, by `build` or a first "
-                f"call. Received: model={self.model}"
-            )
-        if not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
-
-    def _variables(self):
-        return [*self.model.variables, *self.model.optimizer.variables]
-
     def _restore_callbacks(self):
         for callback, state in zip(self.callbacks, self._states):
             _set_state(callback, state)
@@ -127,7 +120,7 @@ class Backup(keras.callbacks.Callback):
     def _write(self, epoch):
         if not replicas.is_chief(self.model.distribute_strategy):
             return
-        arrays = [_array(variable) for variable in self._variables()]
+        arrays = [np.asarray(v.numpy()) for v in training_variables(self.model)]
         metadata = {
             "format": _FORMAT,
             "epoch": epoch,
@@ -151,10 +144,6 @@ class Backup(keras.callbacks.Callback):
                 f"File `{self.path}` must be a complete file of `callbacks.Backup`. "
                 f"Received: {error!r}"
             ) from error
-
-
-def _array(variable):
-    return np.asarray(variable.numpy())
 
 
 def _forms(variables):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tfcvae import shapes
+from tfcvae.callbacks.variables import training_variables
 
 
 class NaNGuard(keras.callbacks.Callback):
@@ -18,9 +19,7 @@ class NaNGuard(keras.callbacks.Callback):
     """
 
     def on_epoch_begin(self, epoch, logs=None):
-        if self.model.built and not self.model.optimizer.built:
-            self.model.optimizer.build(self.model.trainable_variables)
-        variables = [*self.model.variables, *self.model.optimizer.variables]
+        variables = training_variables(self.model)
         self._saved = [(variable, np.array(variable.numpy())) for variable in variables]
 
     def on_train_batch_end(self, batch, logs=None):

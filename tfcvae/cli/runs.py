@@ -1,15 +1,14 @@
 """The directory of a training run: the model, `metrics.json` and pictures."""
 
 import datetime
-import importlib.metadata
 import json
 import os
 import sys
 import textwrap
 from pathlib import Path
 
-from tfcvae import __version__
 from tfcvae.files import is_partial, replacing
+from tfcvae.versions import versions
 
 MODEL = "model.keras"
 METRICS = "metrics.json"
@@ -24,7 +23,6 @@ _PICTURES = (
     "segmentations",
 )
 _FREE_OPTIONS = {"data_dir", "num_samples", "tensorboard"}
-_PACKAGES = ("tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 def check_output(directory, overwrite):
@@ -84,8 +82,7 @@ def environment(command):
         "cores": os.cpu_count(),
         "versions": {
             "python": sys.version.split()[0],
-            "tfcvae": __version__,
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+            **versions(),
         },
     }
 

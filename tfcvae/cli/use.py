@@ -91,13 +91,13 @@ def export(run, base_dir):
     metrics = runs.read_metrics(run)
     import_tensorflow()
     from tfcvae import serving
-    from tfcvae.serving.card import signature_table
+    from tfcvae.serving.native import read_card
 
     names = ("task", "data", "options", "command", "results")
     card = {name: metrics[name] for name in names if name in metrics}
     path = serving.export(runs.load_model(run), base_dir, card=card)
     click.echo(path)
-    click.echo("signatures: " + ", ".join(sorted(signature_table(path))))
+    click.echo("signatures: " + ", ".join(sorted(read_card(path)["signatures"])))
 
 
 @click.command("serve-check")

@@ -80,7 +80,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
         held_out = checks.check_validation_data(self, kw.get("validation_data"), batch_size)
         kw["validation_data"] = held_out
         y = checks.weighted_target(x, y, kw.get("sample_weight"))
-        replicas.check_first_batch(self.distribute_strategy, x, batch_size)
+        replicas.check_first_batch(self.distribute_strategy, x, shape)
         if shape is not None:
             self._ensure_built(shape)
         if isinstance(x, tf.data.Dataset):

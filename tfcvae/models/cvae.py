@@ -144,12 +144,16 @@ class CVAE(LatentVariableModel):
         Returns:
             Tensor `[num_samples, batch, *event_shape]`.
         """
+        likelihood, y_seed = self._likelihood_of_draws(x, num_samples, seed)
+        return layers.center(likelihood) if mean else likelihood.sample(seed=y_seed)
+
+    def _likelihood_of_draws(self, x, num_samples, seed):
+        """p(y|x,z) at draws of z, and the seed of the draw of y."""
         checks.check_num_samples(num_samples)
         x = tf.convert_to_tensor(x)
         z_seed, y_seed = seeds.split(seeds.as_seed(seed))
         prior, likelihood, _ = self._given_checked(x)
-        likelihood = likelihood(draw(prior, num_samples, tf.shape(x)[0], z_seed))
-        return layers.center(likelihood) if mean else likelihood.sample(seed=y_seed)
+        return likelihood(draw(prior, num_samples, tf.shape(x)[0], z_seed)), y_seed
 
     def elbo(self, x, y, num_samples=1, seed=None):
         """The evidence lower bound of each log p(y|x), in nats: `[batch]`.

@@ -115,10 +115,14 @@ class VAE(LatentVariableModel):
         Returns:
             Tensor `[num_samples, *event_shape]`.
         """
+        likelihood, x_seed = self._likelihood_of_draws(num_samples, seed)
+        return layers.center(likelihood) if mean else likelihood.sample(seed=x_seed)
+
+    def _likelihood_of_draws(self, num_samples, seed):
+        """p(x|z) at draws of z, and the seed of the draw of x."""
         checks.check_num_samples(num_samples)
         z_seed, x_seed = seeds.split(seeds.as_seed(seed))
-        likelihood = self.decode(self.prior_distribution().sample(num_samples, seed=z_seed))
-        return layers.center(likelihood) if mean else likelihood.sample(seed=x_seed)
+        return self.decode(self.prior_distribution().sample(num_samples, seed=z_seed)), x_seed
 
     def elbo(self, x, num_samples=1, seed=None):
         """The evidence lower bound of each x, in nats: `[batch]`.

@@ -1,7 +1,6 @@
 """What a version says about itself: its model card, its tensors and its warm-up."""
 
 import datetime
-import importlib.metadata
 import importlib.util
 import json
 
@@ -9,10 +8,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
+from tfcvae.versions import versions
+
 CARD = "model_card.json"
 EXAMPLES = "examples.npz"
 WARM_UP = "tf_serving_warmup_requests"
-_PACKAGES = ("tfcvae", "tensorflow", "keras", "tensorflow-probability", "numpy")
 
 
 def write(directory, model, examples, card, warmup):
@@ -31,7 +31,7 @@ def write(directory, model, examples, card, warmup):
     facts = {
         "model": type(model).__name__,
         "date": datetime.date.today().isoformat(),
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": versions(),
         "units": "log-probabilities in nats",
         **(card or {}),
         "signatures": signature_table(directory),

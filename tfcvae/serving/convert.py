@@ -37,7 +37,7 @@ def to_tflite(version, path, signatures=None):
     """
     import tensorflow as tf
 
-    names = [_check(version, name) for name in signatures or _deterministic(version)]
+    names = _deterministic(version, signatures)
     converter = tf.lite.TFLiteConverter.from_saved_model(str(version), signature_keys=names)
     try:
         content = converter.convert()
@@ -61,7 +61,7 @@ def to_onnx(version, signature, path):
             has operations that ONNX lacks.
         ImportError: if `tf2onnx` is not installed.
     """
-    _check(version, signature)
+    _deterministic(version, [signature])
     if importlib.util.find_spec("tf2onnx") is None:
         raise ImportError('ONNX files need tf2onnx: pip install "tfcvae[onnx]"')
     with replacing(path) as temporary:
@@ -78,21 +78,19 @@ def to_onnx(version, signature, path):
             raise _refusal(signature, "ONNX", error) from error
 
 
-def _check(version, signature):
-    names = _deterministic(version)
-    if signature not in names:
-        raise ValueError(
-            f"Argument `signature` must be one of {names}: there is no seeded noise in the format. "
-            f"Received: signature={signature!r}"
-        )
-    return signature
-
-
 def _refusal(signature, format_name, reason):
     reason = textwrap.shorten(str(reason), 300)
     return ValueError(f"{signature!r} cannot be written as {format_name}. Received: {reason}")
 
 
-def _deterministic(version):
+def _deterministic(version, signatures=None):
+    """The signatures, by default all those of a version that need no seed, after a check."""
     present = read_card(version)["signatures"]
-    return [name for name in DETERMINISTIC if name in present]
+    names = [name for name in DETERMINISTIC if name in present]
+    for signature in signatures or ():
+        if signature not in names:
+            raise ValueError(
+                f"Argument `signature` must be one of {names}: there is no seeded noise in the "
+                f"format. Received: signature={signature!r}"
+            )
+    return list(signatures or names)

@@ -26,12 +26,12 @@ def example_inputs(model, signatures):
         "noise": rng.standard_normal((ROWS, *model.prior.event_shape)).astype("float32"),
     }
     if isinstance(model, VAE):
-        values["x"] = _numpy(model.sample(ROWS, seed=SEED))
-        values["z"] = _numpy(model.prior_distribution().sample(ROWS, seed=SEED))
+        values["x"] = np.asarray(model.sample(ROWS, seed=SEED))
+        values["z"] = np.asarray(model.prior_distribution().sample(ROWS, seed=SEED))
     else:
         shape = model.get_build_config()["input_shape"][1:]
         values["x"] = rng.random((ROWS, *shape)).astype("float32") if shape else np.arange(ROWS)
-        values["y"] = _numpy(model.sample(values["x"], 1, seed=SEED)[0])
+        values["y"] = np.asarray(model.sample(values["x"], 1, seed=SEED)[0])
     rows = {**values, "seed": np.arange(ROWS, dtype="int32")}
     return {
         name: {
@@ -57,7 +57,3 @@ def record(path, inputs):
         recorded.update({f"{name}/inputs/{k}": v for k, v in arguments.items()})
         recorded.update({f"{name}/outputs/{k}": v.numpy() for k, v in outputs.items()})
     return recorded
-
-
-def _numpy(tensor):
-    return np.asarray(tensor)

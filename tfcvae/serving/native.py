@@ -4,6 +4,7 @@ It is the loader that TensorFlow Serving uses. Nothing of this module imports Te
 TFP: a model that runs here needs none of them in its server.
 """
 
+import contextlib
 import ctypes
 import importlib.util
 import json
@@ -43,14 +44,13 @@ class NativeModel:
     def __init__(self, path, tensorflow=None):
         self.card = read_card(path)
         self._library = _load_library(tensorflow)
-        self._status = self._library.TF_NewStatus()
         self._graph = self._library.TF_NewGraph()
         options = self._library.TF_NewSessionOptions()
         tags = (ctypes.c_char_p * 1)(b"serve")
-        self._session = self._library.TF_LoadSessionFromSavedModel(
-            options, None, str(path).encode(), tags, 1, self._graph, None, self._status
-        )
-        self._check()
+        with self._status() as status:
+            self._session = self._library.TF_LoadSessionFromSavedModel(
+                options, None, str(path).encode(), tags, 1, self._graph, None, status
+            )
 
     @property
     def version(self):
@@ -72,23 +72,23 @@ class NativeModel:
         keys = [self._output(info["tensor"]) for info in infos["inputs"].values()]
         wanted = [self._output(info["tensor"]) for info in infos["outputs"].values()]
         results = (ctypes.c_void_p * len(wanted))()
-        self._library.TF_SessionRun(
-            self._session,
-            None,
-            (_Output * len(keys))(*keys),
-            (ctypes.c_void_p * len(fed))(*(tensor.handle for tensor in fed)),
-            len(fed),
-            (_Output * len(wanted))(*wanted),
-            results,
-            len(wanted),
-            None,
-            0,
-            None,
-            self._status,
-        )
-        for tensor in fed:
-            tensor.delete()
-        self._check()
+        with self._status() as status:
+            self._library.TF_SessionRun(
+                self._session,
+                None,
+                (_Output * len(keys))(*keys),
+                (ctypes.c_void_p * len(fed))(*(tensor.handle for tensor in fed)),
+                len(fed),
+                (_Output * len(wanted))(*wanted),
+                results,
+                len(wanted),
+                None,
+                0,
+                None,
+                status,
+            )
+            for tensor in fed:
+                tensor.delete()
         return dict(zip(infos["outputs"], (self._array(result) for result in results)))
 
     def _output(self, tensor_name):
@@ -105,9 +105,17 @@ class NativeModel:
         library.TF_DeleteTensor(handle)
         return np.frombuffer(data, dtype).reshape(shape).copy()
 
-    def _check(self):
-        if self._library.TF_GetCode(self._status):
-            message = self._library.TF_Message(self._status).decode()
+    @contextlib.contextmanager
+    def _status(self):
+        """A status of one call's own, so that threads share none; raises what it says."""
+        status = self._library.TF_NewStatus()
+        try:
+            yield status
+            failed = self._library.TF_GetCode(status)
+            message = self._library.TF_Message(status).decode()
+        finally:
+            self._library.TF_DeleteStatus(status)
+        if failed:
             raise ValueError(f"The TensorFlow library refused. Received: {message.splitlines()[0]}")
 
 
@@ -134,12 +142,13 @@ def _load_library(directory):
     if not path.is_file():
         raise ValueError(f"There is no TensorFlow library at '{path}'")
     library = ctypes.CDLL(str(path))
-    pointers = ("Status", "Graph", "SessionOptions")
-    for name in (f"TF_New{pointer}" for pointer in pointers):
-        getattr(library, name).restype = ctypes.c_void_p
     p, i = ctypes.c_void_p, ctypes.c_int
     signatures = {
         "TF_Version": (ctypes.c_char_p, []),
+        "TF_NewStatus": (p, []),
+        "TF_DeleteStatus": (None, [p]),
+        "TF_NewGraph": (p, []),
+        "TF_NewSessionOptions": (p, []),
         "TF_GetCode": (i, [p]),
         "TF_Message": (ctypes.c_char_p, [p]),
         "TF_LoadSessionFromSavedModel": (p, [p, p, ctypes.c_char_p, p, i, p, p, p]),

@@ -22,13 +22,12 @@ def vae_signatures(model):
     noise = batch_spec("noise", model.encoder.event_shape)
 
     def generate(num_samples, seed):
-        return {
-            "samples": model.sample(num_samples, seed=seed),
-            "means": model.sample(num_samples, seed=seed, mean=True),
-        }
+        samples, means = _draws(model, num_samples, seed)
+        return {"samples": samples, "means": means}
 
     def generate_row(seed):
-        return model.sample(1, seed=seed)[0], model.sample(1, seed=seed, mean=True)[0]
+        samples, means = _draws(model, 1, seed)
+        return samples[0], means[0]
 
     def log_prob(x, num_samples, seed):
         return {"log_prob": model.log_prob(x, num_samples, seed)}
@@ -56,14 +55,12 @@ def cvae_signatures(model):
     y = batch_spec("y", model.generation.event_shape)
 
     def generate(x, num_samples, seed):
-        return {
-            "samples": _batch_first(model.sample(x, num_samples, seed=seed)),
-            "means": _batch_first(model.sample(x, num_samples, seed=seed, mean=True)),
-        }
+        samples, means = _draws(model, x, num_samples, seed)
+        return {"samples": _batch_first(samples), "means": _batch_first(means)}
 
     def generate_row(seed, x):
-        draws = (model.sample(x[None], 1, seed=seed, mean=mean) for mean in (False, True))
-        return tuple(draw[0, 0] for draw in draws)
+        samples, means = _draws(model, x[None], 1, seed)
+        return samples[0, 0], means[0, 0]
 
     def log_prob(x, y, num_samples, seed):
         return {"log_prob": model.log_prob(x, y, num_samples, seed=seed)}
@@ -82,6 +79,12 @@ def cvae_signatures(model):
 def batch_spec(name, shape):
     """The spec of a batch: integer labels if it has no further axis, float32 otherwise."""
     return tf.TensorSpec([None, *shape], tf.float32 if len(shape) else tf.int32, name=name)
+
+
+def _draws(model, *arguments):
+    """What `sample` returns without and with `mean=True`, from one evaluation of the networks."""
+    likelihood, seed = model._likelihood_of_draws(*arguments)
+    return likelihood.sample(seed=seed), center(likelihood)
 
 
 def _moments(distribution):
