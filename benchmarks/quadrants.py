@@ -27,8 +27,8 @@ EPOCHS = {
     "flow": 95,
     "gsnn": 30,
     "hybrid": 40,
-    "noise": 100,
-    "best": 60,
+    "noise": 60,
+    "best": 40,
 }
 ALPHA = {"gsnn": 0.0, "hybrid": 0.5}
 

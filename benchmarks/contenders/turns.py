@@ -1,0 +1,58 @@
+"""The protocol of a contender: one line in asks for a turn, one line out answers with its seconds.
+
+It is imported in the environments of all contenders and needs the standard library only.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+
+_answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+
+
+def _say(**facts):
+    print(json.dumps(facts), file=_answers, flush=True)
+
+
+def ready():
+    """Says that everything is prepared, then waits for the first turn."""
+    _say(ready=True)
+    wait()
+
+
+def wait():
+    """Waits until a turn is asked for; ends the process when there will be none."""
+    if not sys.stdin.readline():
+        os._exit(0)
+
+
+def done(seconds):
+    """Answers a turn."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    _say(seconds=seconds, peak_megabytes=kilobytes // 1024)
+
+
+def take(work):
+    """Does `work()` in every turn; the first one is the warm-up."""
+    ready()
+    while True:
+        start = time.perf_counter()
+        work()
+        done(time.perf_counter() - start)
+        wait()
+
+
+def repeat(call, seconds=0.5):
+    """Answers every turn with the mean seconds of `call()`, repeated for about `seconds`."""
+    call()
+    ready()
+    while True:
+        start, count = time.perf_counter(), 0
+        while count == 0 or time.perf_counter() - start < seconds:
+            call()
+            count += 1
+        done((time.perf_counter() - start) / count)
+        wait()
