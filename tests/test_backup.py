@@ -217,7 +217,7 @@ def outcome(output):
     return weights, metrics["results"], metrics["history"]
 
 
-@pytest.mark.parametrize("num_kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("num_kills", [1, pytest.param(20, marks=pytest.mark.slow)])
 def test_a_run_survives_kills_at_any_moment(tmp_path, num_kills):
     rng, run = random.Random(num_kills), tmp_path / "killed"
     for _ in range(num_kills):
@@ -233,6 +233,7 @@ def test_a_run_survives_kills_at_any_moment(tmp_path, num_kills):
     assert not list(run.glob(".*")) and not (run / "backup.npz").exists()
 
 
+@pytest.mark.slow
 def test_two_workers_resume_after_one_was_killed(tmp_path):
     """The chief says that a worker was lost; both started again finish the run."""
 

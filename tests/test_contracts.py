@@ -51,11 +51,23 @@ def over(cases, *names):
     return pytest.mark.parametrize("name", names or cases)
 
 
+COMBINED = {
+    *("vae_integers", "vae_tril_learned", "vae_flow_of_vamp", "vae_only_mmd", "vae_multi_scale"),
+    *("cvae_mixture", "cvae_second_stage", "cvae_vamp_baseline", "cvae_bayesian_normal"),
+    *("gsnn_multi_scale", "gsnn_labels_baseline", "autoregressive_spline", "flow_posterior_linear"),
+    *("multi_scale_flat", "maf_given_image", "maf_given_of_a_mixture", "maf_one_dimension"),
+}
+"""Cases whose parts other cases have by themselves."""
+
+
 def mostly(cases):
-    """Parametrises a test, whose conditional and weightless twins of other cases are slow."""
-    is_twin = {name: name.startswith("raw_") or name.endswith("_given") for name in cases}
-    slow = pytest.mark.slow
-    return over([pytest.param(n, marks=slow) if twin else n for n, twin in is_twin.items()])
+    """Parametrises a test; combined cases and twins, conditional or weightless, are slow."""
+
+    def case(name):
+        slow = name in COMBINED or name.startswith("raw_") or name.endswith("_given")
+        return pytest.param(name, marks=pytest.mark.slow if slow else ())
+
+    return over([case(name) for name in cases])
 
 
 def numpy(tensor):
@@ -506,7 +518,7 @@ def check_logs(logs, terms, prefix=""):
         np.testing.assert_allclose(values["elbo"], -total, 1e-5, 1e-5)
 
 
-@over(MODELS)
+@mostly(MODELS)
 def test_a_model_trains_and_is_restored(name, tmp_path):
     """fit on arrays with weights, validation and an uneven last batch; then the `.keras` file."""
     case = MODELS[name]

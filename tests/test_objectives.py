@@ -43,7 +43,7 @@ def test_the_linear_optima():
     assert lost == pytest.approx(0.21, abs=0.01)
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("alpha", [0.0, pytest.param(0.5, marks=pytest.mark.slow), 0.9])
 def test_linear_gsnn_and_hybrid_land_on_their_optima(alpha):
     """With one sample the GSNN lands on the deterministic network, the hybrid in between."""
     x, y = conditional_data()
@@ -95,7 +95,7 @@ def toy_shortfall(prior, p, seed, steps=2000):
     return np.sum([p, 1 - p] * (np.log([p, 1 - p]) - both))
 
 
-@pytest.mark.parametrize("p", [0.5, 0.3])
+@pytest.mark.parametrize("p", [pytest.param(0.5, marks=pytest.mark.slow), 0.3])
 @pytest.mark.parametrize(("prior", "bound"), [("normal", 0.18), ("mixture", 0.03), ("flow", 0.03)])
 def test_the_toy_with_two_answers(prior, p, bound):
     """The best of three seeds; a model of independent pixels stops 4.16 short at p = 1/2.
