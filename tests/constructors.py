@@ -287,7 +287,7 @@ BIJECTORS = {
     "coupling_spline": Case(
         lambda: bijectors.Coupling(3, bijectors.RationalQuadratic(3, 2.0), (4,)), X, (3,)
     ),
-    "permutation": Case(lambda: bijectors.Permutation(3, 1), None, (3,)),
+    "permutation": Case(lambda: bijectors.Permutation([2, 0, 1]), None, (3,)),
     "linear_mixing": Case(lambda: bijectors.LinearMixing(3, 1), None, (3,)),
     "actnorm": Case(lambda: bijectors.ActNorm(3), None, (3,)),
     "chain": Case(

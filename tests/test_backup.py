@@ -255,3 +255,21 @@ def test_two_workers_resume_after_one_was_killed(tmp_path):
     curve, before = metrics["history"]["elbo"], earlier["history"]["elbo"]
     assert len(curve) == 12 and curve[: len(before)] == before
     assert "Negative log-likelihood" in outputs[0] and "Negative" not in outputs[1]
+
+
+def test_bfloat16_weights_are_restored(tmp_path):
+    def half():
+        vae = tfcvae.VAE(
+            layers.IndependentNormal(2, network=keras.layers.Dense(3, dtype="bfloat16")),
+            layers.IndependentNormal(3),
+        )
+        vae.build((None, 3))
+        vae.compile("adam")
+        return vae
+
+    x, first, second = np.ones((4, 3), "float32"), half(), half()
+    for vae in (first, second):
+        backup = Backup(tmp_path / "backup.npz", delete=False)
+        vae.fit(x, epochs=1, verbose=0, callbacks=[backup])
+    for a, b in zip(first.weights, second.weights):
+        np.testing.assert_array_equal(a.numpy().astype("float32"), b.numpy().astype("float32"))

@@ -246,13 +246,16 @@ def test_a_random_bias_has_a_kl_of_its_own():
     np.testing.assert_allclose(layer.losses[0], (kl_by_tfp(layer) + bias) / 10, 1e-6)
 
 
-def test_a_kl_without_a_formula_is_drawn():
-    def laplace(dtype, shape, name, trainable, add_variable_fn):
-        return lambda: tfd.Independent(tfd.Laplace(tf.zeros(shape), 1.0), len(shape))
+@keras.saving.register_keras_serializable("tests")
+def laplace(dtype, shape, name, trainable, add_variable_fn):
+    zeros = tf.zeros(shape, dtype)
+    return lambda: tfd.Independent(tfd.Laplace(zeros, tf.ones_like(zeros)), len(shape))
 
+
+def test_a_kl_without_a_formula_is_drawn():
     layer = layers.DenseReparameterization(100, 1, kernel_prior_fn=laplace)
     layer.build((None, 100))
-    q, p = layer._kernel[0](), layer._kernel[1]()
+    q, p = layer._kernel.posterior(), layer._kernel.prior()
     w = q.sample(100, seed=(0, 1))
     expected = tf.reduce_mean(q.log_prob(w) - p.log_prob(w))
     np.testing.assert_allclose(layer.losses[0], expected, 0.05)
@@ -372,10 +375,12 @@ def test_networks_work_beside_random_layers():
 # ---- Errors ---------------------------------------------------------------------------------
 
 
+@keras.saving.register_keras_serializable("tests")
 def stored(dtype, shape, name, trainable, add_variable_fn):
     return tfd.Independent(tfd.Normal(tf.zeros(shape), 1.0), len(shape))
 
 
+@keras.saving.register_keras_serializable("tests")
 def laplace_posterior(dtype, shape, name, trainable, add_variable_fn):
     loc = add_variable_fn(name=name, shape=shape, dtype=dtype, trainable=trainable)
     return lambda: tfd.Independent(tfd.Laplace(tf.convert_to_tensor(loc), 1.0), len(shape))
@@ -403,3 +408,73 @@ def laplace_posterior(dtype, shape, name, trainable, add_variable_fn):
 def test_errors_of_random_layers(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# ---- Precision, saving and Keras's conventions ---------------------------------------------
+
+
+def test_noise_of_half_precision_layers_is_not_rounded():
+    """Around a mean of 1 the next number in bfloat16 is 1.0078: too coarse for a scale of 0.001."""
+    layer = layers.DenseFlipout(1, 10, dtype="mixed_bfloat16", bias_posterior_fn=None)
+    layer.build((None, 1))
+    loc, raw_scale = layer.weights[:2]
+    loc.assign([[0.0]])
+    raw_scale.assign([[np.log(np.expm1(1e-3))]])
+    draws = [float(layer(tf.ones([1, 1]), training=True)[0, 0]) for _ in range(200)]
+    assert np.std(draws) == pytest.approx(1e-3, rel=0.2)
+    loc.assign([[1.0]])
+    kernels = [layer._kernel.posterior().sample(seed=(0, i)).numpy() for i in range(50)]
+    assert len(np.unique(kernels)) == 50
+
+
+def test_a_row_of_zeros_has_finite_slopes_in_half_precision():
+    layer = layers.DenseLocalReparameterization(3, 10, dtype="mixed_float16")
+    layer.build((None, 2))
+    with tf.GradientTape() as tape:
+        result = tf.reduce_sum(layer(tf.zeros([1, 2]), training=True))
+    assert all(np.all(np.isfinite(g)) for g in tape.gradient(result, layer.trainable_weights))
+
+
+def test_a_kl_without_a_formula_is_drawn_once_in_a_step():
+    def net():
+        return keras.Sequential(
+            [keras.Input((3,)), layers.DenseReparameterization(3, 10, kernel_prior_fn=laplace)]
+        )
+
+    vae = tfcvae.VAE(
+        layers.IndependentNormal(2, network=net()), layers.IndependentNormal(3, scale=1.0), seed=0
+    )
+    vae.compile(keras.optimizers.SGD(0.0))
+    x = np.ones((4, 3), "float32")
+    logs = vae.fit(x, verbose=0).history
+    assert logs["loss"][0] == pytest.approx(-logs["elbo"][0], rel=1e-5)
+    first, second = (vae.evaluate(x, verbose=0) for _ in range(2))
+    assert first == second
+
+
+@over("layer", [layers.DenseReparameterization, layers.Convolution1DFlipout])
+def test_functions_of_weights_must_be_registered(layer):
+    with pytest.raises(ValueError, match="`kernel_prior_fn` must be a function registered"):
+        layer(*[2] * (2 + (layer is not DENSE[0])), kernel_prior_fn=lambda *_: None)
+    with pytest.raises(ValueError, match="`make_prior_fn` must be a function registered"):
+        layers.DenseVariational(1, joint_posterior, lambda *_: None, 10)
+
+
+@over("layer", DENSE)
+def test_dense_layers_pass_masks_on(layer):
+    dense = layer(2, 10)
+    inputs = keras.layers.Embedding(3, 4, mask_zero=True)(tf.constant([[1, 0]]))
+    np.testing.assert_array_equal(dense(inputs)._keras_mask, [[True, False]])
+
+
+def test_batches_whose_gradients_are_accumulated_have_noise_of_their_own():
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3, scale=1.0), seed=0)
+    vae.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=4))
+    losses = []
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: vae.reset_metrics(),
+        on_train_batch_end=lambda batch, logs: losses.append(float(logs["loss"])),
+    )
+    data = tf.data.Dataset.from_tensors(np.ones((4, 3), "float32")).repeat(4)
+    vae.fit(data, verbose=0, callbacks=[record])
+    assert len(set(losses)) == 4

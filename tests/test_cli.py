@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tfcvae import datasets, layers, plotting, priors, regularizers
+from tfcvae import cluster, datasets, layers, plotting, priors, regularizers
 from tfcvae.callbacks import NaNGuard
 from tfcvae.cli import main, segmentation, tasks
 
@@ -400,7 +400,7 @@ def test_control_c_keeps_the_best_checkpoint(tmp_path, interrupt):
     assert str(output / "model.keras") in result.stdout
     kept = {"model.keras", "metrics.json", "backup.npz"}
     assert {path.name for path in output.iterdir()} == kept
-    assert "--resume goes on" in result.stdout
+    assert "with --resume instead of --overwrite, goes on" in result.stdout
     metrics = read_metrics(output)
     assert metrics["interrupted"] is True
     assert metrics["finished"] is False
@@ -454,3 +454,20 @@ def test_help_imports_nothing_heavy(command):
 
 def test_no_command_shows_the_help():
     assert run().stdout == run("--help").stdout
+
+
+@pytest.mark.parametrize("index", [0, "0"])
+def test_the_first_worker_is_the_chief(monkeypatch, index):
+    task = {"type": "worker", "index": index}
+    config = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": task}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert cluster.is_chief() and cluster.is_present()
+    monkeypatch.setenv("TF_CONFIG", json.dumps({**config, "task": {**task, "index": "1"}}))
+    assert not cluster.is_chief()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"task": {"index": "first"}}'])
+def test_a_broken_cluster_is_one_line(monkeypatch, tmp_path, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    result = run("train", "vae", "--distribute", "--output", tmp_path / "run")
+    check_error(result, 2, "TF_CONFIG")

@@ -257,7 +257,7 @@ def test_a_keras_file_restores_a_layer_by_itself(name, tmp_path):
 
 
 # The noise of a second stage's density is another under XLA.
-@mostly([name for name in PROJECTED if not name.startswith("second_stage")])
+@mostly([name for name in [*PROJECTED, *RANDOM] if not name.startswith("second_stage")])
 def test_xla_gives_the_same(name):
     layer, inputs = made(name)
     eager = outputs(name, layer(inputs))
@@ -279,7 +279,7 @@ def policy(request):
     keras.config.set_dtype_policy(before)
 
 
-@mostly(PROJECTED)
+@mostly([*PROJECTED, *RANDOM])
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float64"], indirect=True)
 def test_precision(name, policy, tmp_path):
     """Distributions and weights have the policy's variable dtype, half precision or not."""

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfcvae
-from tfcvae import callbacks, evaluation, layers, priors, regularizers, schedules
+from tfcvae import callbacks, evaluation, layers, plotting, priors, regularizers, schedules
 
 X = np.random.default_rng(0).normal(size=(2000, 3)).astype("float32")
 SLOPES, SCALE = np.array([1.0, 0.5, 0.0]), 0.5
@@ -211,3 +211,41 @@ def test_latent_distributions_are_those_of_the_parts():
         posterior.log_prob(z), model.encode(constructors.DATA).log_prob(z)
     )
     np.testing.assert_array_equal(prior.log_prob(z), model.prior_distribution().log_prob(z))
+
+
+def test_a_model_without_recognition_has_no_posterior_to_look_at():
+    gsnn = tfcvae.CVAE(
+        None, layers.IndependentNormal(2), layers.IndependentNormal(3, scale=1.0), alpha=0.0
+    )
+    x, y = np.ones((4, 2), "float32"), np.ones((4, 3), "float32")
+    for look in (evaluation.active_units, evaluation.prior_gap, plotting.latents):
+        with pytest.raises(ValueError, match="recognition"):
+            look(gsnn, (x, y))
+    expected = evaluation.log_likelihood(gsnn, (x, y), 10, "monte_carlo", verbose=0)
+    assert evaluation.log_likelihood(gsnn, (x, y), 10, verbose=0).mean == expected.mean
+
+
+def test_data_without_end_are_refused():
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3))
+    data = tf.data.Dataset.from_tensors(np.ones((4, 3), "float32")).repeat()
+    with pytest.raises(ValueError, match="finite"):
+        evaluation.log_likelihood(vae, data, verbose=0)
+
+
+def test_the_null_of_a_gap_follows_the_seed():
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3))
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    nulls = [evaluation.prior_gap(vae, x, num_permutations=20, seed=s).null for s in (0, 1)]
+    assert not np.array_equal(*nulls)
+
+
+def test_pair_plots_show_the_dimensions_that_the_posterior_means_use():
+    layer = layers.IndependentNormal(4, scale=1.0)
+    vae = tfcvae.VAE(layer, layers.IndependentNormal(3))
+    vae.build((None, 3))
+    kernel = np.zeros((3, 4), "float32")
+    kernel[0, 2], kernel[1, 1] = 0.5, 0.3
+    layer.weights[0].assign(kernel)
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype("float32")
+    figure = plotting.latents(vae, x, num_dimensions=2)
+    assert {axis.get_xlabel() for axis in figure.axes} == {"", "z2", "z3"}

@@ -216,7 +216,7 @@ ONES = np.ones((2, 4, 4))
     ],
 )
 def test_bad_arguments_are_named(argument, call):
-    with pytest.raises(ValueError, match=rf"^`{argument}` must .*\. Received: \S"):
+    with pytest.raises(ValueError, match=rf"^(Argument )?`{argument}` must .*\. Received: \S"):
         call()
 
 

@@ -99,7 +99,7 @@ def test_the_density_integrates_to_one_and_the_draws_follow_it(name, given):
     rng = np.random.default_rng(2)
     expected = points[rng.choice(len(points), 400, p=p / p.sum())]
     expected += rng.uniform(-0.5, 0.5, expected.shape) * np.sqrt(area)
-    z = distribution.sample(400, seed=(0, 3)).numpy().reshape(400, 2)
+    z = distribution.sample(400, seed=(0, 4)).numpy().reshape(400, 2)
     assert evaluation.mmd_test(z, expected, 200).p_value > 0.005
 
 
@@ -269,5 +269,57 @@ def test_a_second_stage_draws_fresh_noise_in_training_and_fixed_noise_outside():
     z = tf.zeros([3, 2])
     fixed = [prior(None).log_prob(z) for _ in range(2)]
     np.testing.assert_array_equal(*fixed)
-    with tfcvae.seeds.weight_noise(tf.constant([0, 1])):
+    with tfcvae.seeds.estimate_noise(tf.constant([0, 1])):
         assert np.any(prior(None).log_prob(z) != fixed[0])
+
+
+def test_the_density_of_a_second_stage_has_noise_of_its_own_in_every_estimate():
+    stage = priors.SecondStage(2, hidden_units=(4,), num_samples=1)
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3), prior=stage)
+    vae.build((None, 3))
+    x = np.ones((2, 3), "float32")
+    estimates = {float(vae.log_prob(x, 2, seed=seed)[0]) for seed in range(3)}
+    assert len(estimates) == 3
+    np.testing.assert_array_equal(vae.log_prob(x, 2, seed=1), vae.log_prob(x, 2, seed=1))
+    with tfcvae.seeds.estimate_noise(tf.constant([0, 1])):
+        first = stage(None).log_prob(tf.ones([1, 2]))
+    assert first != stage(None).log_prob(tf.ones([1, 2]))
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("warm_up", -1), ("warm_up", 3), ("epochs", 0), ("learning_rate", 0.0)],
+)
+def test_fit_to_refuses(argument, value):
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3))
+    with pytest.raises(ValueError, match=f"`{argument}`"):
+        priors.SecondStage.fit_to(vae, np.ones((4, 3), "float32"), **{argument: value})
+    with pytest.raises(ValueError, match="`network`"):
+        network = keras.layers.Dense(2)
+        priors.SecondStage.fit_to(vae, np.ones((4, 3), "float32"), network=network)
+
+
+@pytest.mark.parametrize("name", ["mixture", "second_stage"])
+def test_a_flow_has_the_center_of_its_base_with_and_without_a_network(name):
+    make = {
+        "mixture": lambda: priors.GaussianMixture(2, num_components=3),
+        "second_stage": lambda: priors.SecondStage(2, hidden_units=(4,)),
+    }[name]
+    base = make()
+    base.build(None)
+    rng = np.random.default_rng(0)
+    for weight in base.weights:
+        weight.assign_add(rng.normal(size=weight.shape))
+    x = tf.ones([5, 4])
+    free, given = priors.MAF(2, base=base), priors.MAF(2, base=base, network=keras.layers.Dense(3))
+    expected = np.tile(layers.center(free(None)), (5, 1))
+    np.testing.assert_allclose(layers.center(given(x)), expected, 1e-5, 1e-6)
+
+
+def test_a_vae_refuses_a_prior_that_needs_an_input():
+    with pytest.raises(ValueError, match="`prior`"):
+        tfcvae.VAE(
+            layers.IndependentNormal(2),
+            layers.IndependentNormal(3),
+            prior=layers.IndependentNormal(2),
+        )

@@ -11,6 +11,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from constructors import REGULARIZERS
 
+import tfcvae
 from tfcvae import layers, sampling, schedules
 from tfcvae.regularizers import GECO, KL, MMD, kl_divergence, kl_per_dimension
 
@@ -535,3 +536,52 @@ def test_importance_weighted_training_ends_above_the_elbo():
         model.fit(data, epochs=1, steps_per_epoch=300, verbose=0)
         bounds[weighted] = float(tf.reduce_mean(model.log_prob(x, 8, seed=0)))
     assert bounds[True] > bounds[False]
+
+
+def test_geco_is_bounded_where_its_threshold_is_out_of_reach():
+    geco = GECO(1.0, rate=1.0)
+    geco.build()
+    for _ in range(300):
+        geco.update(tf.constant(1e6), tf.constant(4))
+    multiplier, loss = geco.constrain(tf.constant(2.0))
+    np.testing.assert_allclose([multiplier, loss], math.exp(10), 1e-5)
+
+
+@pytest.mark.parametrize("bandwidth", [None, "median", 2.0])
+def test_mmd_of_no_rows_is_zero(bandwidth):
+    posterior = tfd.Independent(tfd.Normal(tf.zeros([0, 2]), 1.0), 1)
+    prior = tfd.MultivariateNormalDiag(tf.zeros([2]), tf.ones([2]))
+    z, seed = tf.zeros([1, 0, 2]), tf.constant([0, 1])
+    assert float(MMD(bandwidth=bandwidth).penalty(posterior, prior, z, step=0, seed=seed)) == 0
+
+
+def test_schedules_follow_the_precision_of_the_model():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float64")
+    try:
+        linear = keras.optimizers.schedules.PolynomialDecay(0.0, 10, 1.0)
+        vae = tfcvae.VAE(
+            layers.IndependentNormal(2),
+            layers.IndependentNormal(3, scale="shared"),
+            regularizers=[KL(linear, capacity=linear), MMD(linear), GECO(1.0)],
+        )
+        vae.compile("adam")
+        x = np.random.default_rng(0).normal(size=(8, 3))
+        logs = vae.fit(x, epochs=2, verbose=0).history
+    finally:
+        keras.config.set_dtype_policy(before)
+    assert vae.encoder.weights[0].dtype == "float64" and np.all(np.isfinite(logs["loss"]))
+
+
+def test_importance_weighted_training_adds_no_kl_under_any_name():
+    vae = tfcvae.VAE(
+        layers.IndependentNormal(2),
+        layers.IndependentNormal(3, scale=1.0),
+        regularizers=[KL(name="divergence")],
+        num_samples=3,
+        importance_weighted=True,
+    )
+    vae.compile("adam")
+    logs = vae.evaluate(np.ones((4, 3), "float32"), verbose=0, return_dict=True)
+    assert logs["divergence"] > 0
+    assert logs["loss"] == pytest.approx(-logs["importance_bound"])

@@ -35,7 +35,7 @@ SIZES = {
     "GaussianMixture.num_components": lambda v: priors.GaussianMixture(2, v),
     "VampPrior.num_components": lambda v: priors.VampPrior(2, v),
     "BayesianNormal.num_examples": lambda v: priors.BayesianNormal(2, v),
-    "Permutation.event_size": lambda v: bijectors.Permutation(v),
+    "LinearMixing.event_size": lambda v: bijectors.LinearMixing(v),
     "ActNorm.event_size": lambda v: bijectors.ActNorm(v),
     "Autoregressive.event_size": lambda v: bijectors.Autoregressive(v),
     "RationalQuadratic.num_bins": lambda v: bijectors.RationalQuadratic(v),

@@ -291,3 +291,10 @@ def test_all_scores_at_once():
     assert scores["num_samples"] == 4
     plain = evaluation.mask_scores(data.masks, draws[:4], data.masks)
     assert "mode_kl" not in plain and plain["matched_iou"] == pytest.approx(scores["sampled_iou"])
+
+
+def test_scores_use_the_masks_of_all_annotators():
+    samples, references = random_masks(6), random_masks(3)
+    scores = evaluation.mask_scores(samples[0], samples, references[0], references=references)
+    expected = evaluation.generalized_energy_distance(samples, references).mean()
+    assert scores["generalized_energy_distance"] == pytest.approx(expected)

@@ -21,7 +21,7 @@ def test_shapes_of_any_size(size):
     assert data.objects.shape == (50, 5, *size)
     assert np.all(data.objects.sum(1) <= 1), "objects overlap"
     assert np.all(data.objects.sum((2, 3)) >= 3), "an object is hardly there"
-    assert len(data) == 50
+    assert len(data.images) == 50
 
 
 def test_a_mask_holds_the_objects_of_its_switches():
@@ -330,3 +330,25 @@ def test_directories_refuse(folders, tmp_path):
         datasets.segmentation_from_directory(*folders, batch_size=0)
     with pytest.raises(ValueError, match="must be a PNG file.*Received: PNG, mode RGB"):
         datasets.segmentation_from_directory(folders[0], folders[0], num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("folder", "mode", "words"),
+    [("images", "I;16", "8 bits"), ("masks", "RGB", "8-bit grey"), ("masks", "I;16", "8-bit grey")],
+)
+def test_files_of_another_kind_are_named(folders, folder, mode, words):
+    path = next((folders[0] if folder == "images" else folders[1]).iterdir())
+    with Image.open(path) as image:
+        size = image.size
+    Image.new(mode, size).save(path.with_suffix(".png"))
+    if path.suffix != ".png":
+        path.unlink()
+    with pytest.raises(ValueError, match=words) as error:
+        datasets.segmentation_from_directory(*folders)
+    assert path.stem in str(error.value)
+
+
+def test_masks_are_drawn_by_probabilities_in_any_precision():
+    data = datasets.ambiguous_shapes(4)
+    wide = datasets.draw_masks(data.objects, data.probabilities.astype("float64"), seed=1)
+    np.testing.assert_array_equal(wide, datasets.draw_masks(data.objects, data.probabilities, 1))

@@ -323,3 +323,49 @@ def test_serve_check_needs_no_tensorflow_and_sees_a_changed_model(exported, tmp_
 
 def equal(actual, expected, rtol=1e-6):
     np.testing.assert_allclose(actual, expected, rtol=rtol, atol=1e-6)
+
+
+def test_a_native_model_names_what_it_cannot_run(exported):
+    with serving.NativeModel(exported[2][0]) as model:
+        name = next(iter(model.card["signatures"]))
+        with pytest.raises(ValueError, match="`signature`"):
+            model.run("nothing")
+        with pytest.raises(ValueError, match="inputs of"):
+            model.run(name)
+        with pytest.raises(ValueError, match="float64"):
+            model.run(name, x=np.zeros((1, 4, 4, 1)))
+    with pytest.raises(ValueError, match="closed"):
+        model.run(name)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
+def test_serve_check_needs_recorded_examples(exported, tmp_path, damage):
+    version = shutil.copytree(exported[2][0], tmp_path / "1")
+    examples = version / "assets.extra" / "examples.npz"
+    if damage == "missing":
+        examples.unlink()
+    elif damage == "truncated":
+        examples.write_bytes(examples.read_bytes()[:100])
+    else:
+        np.savez(examples, nothing=0)
+    with pytest.raises(ValueError, match="recorded"):
+        serving.check(version)
+
+
+def test_two_exports_at_once_publish_two_versions(tmp_path, monkeypatch):
+    rename, done = os.rename, []
+
+    def after_another(source, target):
+        if not done:
+            done.append(shutil.copytree(source, target))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", after_another)
+    assert serving.export(small_vae(), tmp_path, warmup=False).name == "2"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "2"]
+
+
+def test_only_models_of_latent_variables_are_exported(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="`model`"):
+        serving.export(model, tmp_path)

@@ -273,3 +273,66 @@ def test_the_hybrid_objective_is_logged_under_its_own_name():
     logs = model.evaluate(case.x, case.y, verbose=0, return_dict=True)
     assert logs["hybrid"] == pytest.approx(0.5 * logs["elbo"] - 0.5 * logs["gsnn"], rel=1e-5)
     assert logs["hybrid"] != pytest.approx(logs["elbo"], rel=1e-3)
+
+
+def test_preprocessing_keeps_the_coarse_predictions_on_the_path_from_x():
+    network = networks.preprocessed(layers.BlockOmission(), networks.unet((4, 8), (4,)))
+    layer = layers.MultiScale(layers.IndependentBernoulli((8, 8, 1), network=network))
+    x, z = tf.ones([2, 8, 8, 1]), tf.ones([3, 2, 2])
+    layer((x, z[0]))
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        likelihood = layer((x, z))
+        total = tf.reduce_sum(likelihood.auxiliary_log_prob(x))
+    assert tape.gradient(total, z) is None
+    assert likelihood.batch_shape == (3, 2)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Count(keras.layers.Layer):
+    def build(self, input_shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+        self.dense = keras.layers.Dense(4)
+        self.dense.build((None, sum(shape[-1] for shape in input_shape)))
+
+    def call(self, inputs, training=None):
+        if training:
+            self.count.assign_add(1.0)
+        return self.dense(tf.concat(inputs, -1))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_generation_runs_once_in_a_step(alpha):
+    count = Count()
+    model = tfcvae.CVAE(
+        layers.IndependentNormal(2) if alpha else None,
+        layers.IndependentNormal(2),
+        layers.IndependentBernoulli(3, network=count),
+        alpha=alpha,
+    )
+    model.compile("adam")
+    model.fit(np.ones((4, 2), "float32"), np.ones((4, 3), "float32"), verbose=0)
+    assert float(count.count) == 1
+
+
+def test_mixtures_of_likelihoods_of_images():
+    component = layers.IndependentQuantizedLogistic((4, 4, 1), projection=False)
+    mixture = layers.MixtureSameFamily(2, component)
+    assert mixture.takes_integers
+    vae = tfcvae.VAE(layers.IndependentNormal(2), layers.MultiScale(mixture, scales=(0.5,)))
+    vae.compile("adam")
+    x = np.random.default_rng(0).integers(0, 256, (4, 4, 4, 1), "uint8")
+    assert np.isfinite(vae.fit(x, verbose=0).history["multi_scale"][0])
+
+
+def test_importance_weighted_training_moves_the_encoder_by_the_coarse_predictions():
+    decoder = layers.MultiScale(layers.IndependentBernoulli((4, 4, 1), network=networks.mlp([4])))
+    vae = tfcvae.VAE(
+        layers.IndependentNormal(2), decoder, num_samples=2, importance_weighted=True, seed=0
+    )
+    x = tf.ones([3, 4, 4, 1])
+    vae.build(x.shape)
+    with tf.GradientTape() as tape:
+        parts, seed = vae._parts(x, None, True), tf.constant([0, 1])
+        losses = {name: loss for name, _, loss in vae._terms(parts, None, 0, seed, True)}
+    assert tape.gradient(losses["multi_scale"], vae.encoder.weights[0]) is not None

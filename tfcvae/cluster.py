@@ -19,7 +19,7 @@ def is_chief():
     """Whether this process is the chief of the cluster in TF_CONFIG; alone it is."""
     config = _config()
     task = config.get("task", {})
-    return is_chief_task(config.get("cluster", {}), task.get("type"), task.get("index", 0))
+    return is_chief_task(config.get("cluster", {}), task.get("type"), int(task.get("index", 0)))
 
 
 def is_present():
@@ -28,4 +28,13 @@ def is_present():
 
 
 def _config():
-    return json.loads(os.environ.get("TF_CONFIG") or "{}")
+    text = os.environ.get("TF_CONFIG") or "{}"
+    try:
+        config = json.loads(text)
+        int(config.get("task", {}).get("index", 0))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            "The environment variable TF_CONFIG must be a JSON object with `cluster` and `task`. "
+            f"Received: {text!r:.200}"
+        ) from error
+    return config

@@ -8,7 +8,6 @@ import numpy as np
 import tensorflow as tf
 
 _INT32 = tf.int32
-_noise = threading.local()
 
 
 def as_seed(seed=None):
@@ -54,24 +53,32 @@ def base_seed(seed=None):
     return random.randint(0, 2**31 - 1) if seed is None else int(seed)
 
 
-@contextlib.contextmanager
-def weight_noise(seed):
-    """Within it random weights are drawn from a seed, or are their means if it is `None`.
+class _Scope(threading.local):
+    """A context manager of a seed, called with it; `seed` is that of the innermost, or `None`."""
 
-    A model's training step and the averages over weights open it, so that all parts of a model draw
-    from one seed, and the draw is the same on every replica.
-    """
-    earlier = getattr(_noise, "seed", None)
-    _noise.seed = seed
-    try:
-        yield
-    finally:
-        _noise.seed = earlier
+    seed = None
+
+    @contextlib.contextmanager
+    def __call__(self, seed):
+        earlier, self.seed = self.seed, seed
+        try:
+            yield
+        finally:
+            self.seed = earlier
 
 
-def current_weight_noise():
-    """The seed of the innermost `weight_noise`, or `None`."""
-    return getattr(_noise, "seed", None)
+weight_noise = _Scope()
+"""Within it random weights are drawn from a seed, or are their means if it is `None`.
+
+A model's training step and the averages over weights open it, so that all parts of a model draw
+from one seed, and the draw is the same on every replica.
+"""
+
+estimate_noise = _Scope()
+"""Within it densities that are estimated, as that of a `priors.SecondStage`, draw from a seed.
+
+The estimates of a model open it, with a seed of each batch and replica.
+"""
 
 
 def weight_seed(generator, salt, training=True):
@@ -82,9 +89,8 @@ def weight_seed(generator, salt, training=True):
         salt: int of the layer's own.
         training: bool.
     """
-    seed = current_weight_noise()
-    if seed is not None:
-        return fold_in(seed, salt)
+    if weight_noise.seed is not None:
+        return fold_in(weight_noise.seed, salt)
     return next_seed(generator) if training else None
 
 

@@ -41,6 +41,22 @@ def check_positive(value, name):
     return float(value)
 
 
+def check_image_size(size, smallest=1):
+    """Returns `size` as a pair of ints of at least `smallest`."""
+    size = as_event_shape(size, "size")
+    if len(size) != 2 or min(size) < smallest:
+        raise ValueError(
+            f"Argument `size` must be a pair of ints, height and width, at least {smallest} each. "
+            f"Received: size={size}"
+        )
+    return size
+
+
+def is_shape(nest):
+    """Whether this is one shape, and not a sequence of them."""
+    return all(n is None or isinstance(n, int) for n in nest)
+
+
 def size(shape):
     """The number of elements of a static shape."""
     return math.prod(shape)

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfcvae.bijectors.mixing import ActNorm, LinearMixing, Permutation
+from tfcvae.bijectors.mixing import ActNorm, LinearMixing, Permutation, random_orders
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
@@ -47,7 +47,7 @@ class Chain(keras.layers.Layer):
         return cls(**{**config, "steps": steps})
 
 
-MIXING = {"permutation": Permutation, "linear": LinearMixing}
+MIXING = ("linear", "permutation")
 
 
 def flow(make_step, event_size, num_steps, mixing="permutation", actnorm=False, dtype=None):
@@ -57,7 +57,8 @@ def flow(make_step, event_size, num_steps, mixing="permutation", actnorm=False, 
         make_step: function from a name to a bijector layer.
         event_size: int, the number of dimensions.
         num_steps: int.
-        mixing: `"permutation"`, in a fixed random order, or `"linear"`, by a learned matrix.
+        mixing: `"permutation"`, in fixed random orders which see to it that every dimension is
+            transformed, or `"linear"`, by learned matrices.
         actnorm: bool; `True` puts an `ActNorm` after each step.
         dtype: dtype of the weights.
 
@@ -65,14 +66,16 @@ def flow(make_step, event_size, num_steps, mixing="permutation", actnorm=False, 
         ValueError: if `mixing` is unknown.
     """
     if mixing not in MIXING:
-        raise ValueError(
-            f"Argument `mixing` must be one of {sorted(MIXING)}. Received: mixing={mixing!r}"
-        )
+        raise ValueError(f"Argument `mixing` must be one of {MIXING}. Received: mixing={mixing!r}")
+    steps = [make_step(f"step_{i}") for i in range(num_steps)]
+    orders = random_orders(event_size, steps[0].num_passive, num_steps - 1)
     layers = []
-    for i in range(num_steps):
-        if i > 0:
-            layers.append(MIXING[mixing](event_size, seed=i, dtype=dtype, name=f"mixing_{i}"))
-        layers.append(make_step(f"step_{i}"))
+    for i, step in enumerate(steps):
+        if i > 0 and mixing == "linear":
+            layers.append(LinearMixing(event_size, seed=i, dtype=dtype, name=f"mixing_{i}"))
+        elif i > 0:
+            layers.append(Permutation(next(orders), dtype=dtype, name=f"mixing_{i}"))
+        layers.append(step)
         if actnorm:
             layers.append(ActNorm(event_size, dtype=dtype, name=f"actnorm_{i}"))
     return Chain(layers, dtype=dtype, name="flow")

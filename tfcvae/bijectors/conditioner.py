@@ -123,7 +123,7 @@ class Conditioner(keras.layers.Layer):
     def _make_masks(self):
         """Degrees as in MADE: a unit sees inputs of at most its degree, outputs those below."""
         d = self.output_size
-        hidden = [np.arange(units) % max(d - 1, 1) + min(d - 1, 1) for units in self.hidden_units]
+        hidden = [np.ceil(np.linspace(min(1, d - 1), d - 1, n)) for n in self.hidden_units]
         degrees = [np.arange(1, d + 1), *hidden]
         masks = [a[:, None] <= b[None, :] for a, b in zip(degrees, degrees[1:])]
         outputs = np.repeat(np.arange(1, d + 1), self.num_params)

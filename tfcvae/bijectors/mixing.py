@@ -14,25 +14,60 @@ tfb = tfp.bijectors
 
 @keras.saving.register_keras_serializable("tfcvae")
 class Permutation(keras.layers.Layer):
-    """A fixed random order of the dimensions.
+    """A fixed order of the dimensions.
+
+    Args:
+        order: sequence of ints, a permutation of `0, ..., event_size - 1`: the place that each
+            dimension of the result has before.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if `order` is not a permutation.
+    """
+
+    def __init__(self, order, **kwargs):
+        super().__init__(**kwargs)
+        self.order = [int(place) for place in order]
+        if sorted(self.order) != list(range(len(self.order))):
+            raise ValueError(
+                f"Argument `order` must be a permutation of 0, 1, 2, ... Received: order={order}"
+            )
+
+    def call(self, context=None):
+        return tfb.Permute(self.order)
+
+    def get_config(self):
+        return {**super().get_config(), "order": self.order}
+
+
+def random_orders(event_size, num_passive, count):
+    """Random orders to stand between the steps of a flow, in which no dimension is left out.
+
+    A step transforms the dimensions behind its first `num_passive` places, given those before. An
+    order brings a dimension that no step has transformed yet, or none of the last two, to the
+    others, as far as there is room, and never the same ones as before to the first places.
 
     Args:
         event_size: int, the number of dimensions.
-        seed: int.
-        **kwargs: arguments of `keras.layers.Layer`.
+        num_passive: int, from 1 to `event_size`.
+        count: int, the number of orders.
+
+    Yields:
+        Permutations, as lists of ints.
     """
-
-    def __init__(self, event_size, seed=0, **kwargs):
-        super().__init__(**kwargs)
-        self.event_size = shapes.check_positive_int(event_size, "event_size")
-        self.seed = seed
-
-    def call(self, context=None):
-        order = np.random.default_rng(self.seed).permutation(self.event_size)
-        return tfb.Permute(order.tolist())
-
-    def get_config(self):
-        return {**super().get_config(), "event_size": self.event_size, "seed": self.seed}
+    rng = np.random.default_rng(0)
+    dimensions = np.arange(event_size)
+    idle = np.where(dimensions < num_passive, 2, 0)
+    for _ in range(count):
+        passive = set(dimensions[:num_passive])
+        moved = dimensions
+        while set(moved[:num_passive]) == passive and num_passive < event_size:
+            moved = rng.permutation(event_size)
+            moved = moved[np.argsort(idle[moved] >= 2, kind="stable")]
+        yield np.argsort(dimensions)[moved].tolist()
+        dimensions = moved
+        idle[dimensions[:num_passive]] += 1
+        idle[dimensions[num_passive:]] = 0
 
 
 @keras.saving.register_keras_serializable("tfcvae")

@@ -13,6 +13,9 @@ tfb = tfp.bijectors
 class _Step(keras.layers.Layer):
     """Common to both kinds: a conditioner gives the parameters of an elementwise transform."""
 
+    num_passive = 1
+    """How many places at the front the step leaves as they are, or moves by constants alone."""
+
     def __init__(self, event_size, transform=None, hidden_units=(128, 128), **kwargs):
         super().__init__(**kwargs)
         self.event_size = shapes.check_positive_int(event_size, "event_size")
@@ -106,17 +109,17 @@ class Coupling(_Step):
                 "Argument `event_size` of a coupling must be at least 2. "
                 f"Received: event_size={event_size}"
             )
-        self.num_masked = (event_size + 1) // 2
+        self.num_passive = (event_size + 1) // 2
         self.conditioner = Conditioner(
-            event_size - self.num_masked,
+            event_size - self.num_passive,
             self.transform.num_params,
             hidden_units,
             dtype=self.variable_dtype,
         )
 
     def build(self, context_shape=None):
-        self.conditioner.build((None, self.num_masked), context_shape)
+        self.conditioner.build((None, self.num_passive), context_shape)
 
     def call(self, context=None):
         given = self._given(context)
-        return tfb.RealNVP(num_masked=self.num_masked, bijector_fn=lambda z, _: given(z))
+        return tfb.RealNVP(num_masked=self.num_passive, bijector_fn=lambda z, _: given(z))

@@ -42,7 +42,7 @@ class Affine:
 
 
 @keras.saving.register_keras_serializable("tfcvae")
-class RationalQuadratic(Affine):
+class RationalQuadratic:
     """A monotone rational-quadratic spline inside an interval, the identity outside of it.
 
     Zero parameters are the identity.
@@ -86,6 +86,10 @@ class RationalQuadratic(Affine):
 
     def get_config(self):
         return {"num_bins": self.num_bins, "tail_bound": self.tail_bound}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 class _Spline(tfb.RationalQuadraticSpline):

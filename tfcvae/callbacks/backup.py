@@ -120,7 +120,7 @@ class Backup(keras.callbacks.Callback):
     def _write(self, epoch):
         if not replicas.is_chief(self.model.distribute_strategy):
             return
-        arrays = [np.asarray(v.numpy()) for v in training_variables(self.model)]
+        arrays = [_array(variable) for variable in training_variables(self.model)]
         metadata = {
             "format": _FORMAT,
             "epoch": epoch,
@@ -146,8 +146,16 @@ class Backup(keras.callbacks.Callback):
             ) from error
 
 
+def _array(variable):
+    """The value of a variable, in a type that NumPy's files know."""
+    array = np.asarray(variable.numpy())
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
 def _forms(variables):
-    return [(tuple(v.shape), keras.backend.standardize_dtype(v.dtype)) for v in variables]
+    dtypes = [keras.backend.standardize_dtype(v.dtype) for v in variables]
+    stored = ["float32" if dtype == "bfloat16" else dtype for dtype in dtypes]
+    return [(tuple(v.shape), dtype) for v, dtype in zip(variables, stored)]
 
 
 def _get_state(callback):

@@ -1,14 +1,13 @@
 """Scoring the model of a run, and reporting it."""
 
-import math
 import os
 import sys
 
 import click
-import numpy as np
 
 from tfcvae import evaluation, plotting
 from tfcvae.cli import runs
+from tfcvae.evaluation.likelihood import estimate
 
 _LABELS = {
     "baseline": "baseline NN",
@@ -31,8 +30,8 @@ def finish(task, model, metrics, output):
         "quantity": "log-likelihood, mean over the images, nats",
         "num_samples": options.num_samples,
     }
-    for name, estimate in _estimates(model, task.held_out("test"), options):
-        results[name] = {"mean": estimate.mean, "standard_error": estimate.standard_error}
+    for name, found in _estimates(model, task.held_out("test"), options):
+        results[name] = {"mean": found.mean, "standard_error": found.standard_error}
     results["scores"] = task.scores(model)
     figures = {**task.pictures(model), "history": plotting.history(metrics["history"])}
     for name, figure in figures.items():
@@ -44,9 +43,7 @@ def _estimates(model, data, options):
     """Yields each estimate of the mean log-likelihood by its name."""
     if getattr(model, "baseline", None) is not None:
         x, y = data
-        values = np.array(model.baseline(x, training=False).log_prob(y), "float64")
-        error = float(values.std(ddof=1) / math.sqrt(len(values)))
-        yield "baseline", evaluation.Estimate(float(values.mean()), error, values)
+        yield "baseline", estimate(model.baseline(x, training=False).log_prob(y))
     data = data if len(data) > 1 else data[0]
     arguments = {"seed": options.seed, "verbose": int(verbosity() == 1)}
     click.echo("Estimates on the test split: ELBO, Monte Carlo, importance sampling")
@@ -65,7 +62,8 @@ def report(metrics, output):
     click.echo()
     if metrics["interrupted"]:
         backup = os.path.join(output, runs.BACKUP)
-        hint = " The same command with --resume goes on." if os.path.exists(backup) else ""
+        hint = " The same command, with --resume instead of --overwrite, goes on."
+        hint = hint if os.path.exists(backup) else ""
         click.echo(f"Interrupted.{hint}")
     if "importance" in results:
         samples = results["num_samples"]

@@ -33,6 +33,8 @@ def train(task_name, data, options, output, command, resume=False, distribute=Fa
         FloatingPointError: if a term of the loss became NaN or infinite.
         ValueError: if options or data are unusable.
     """
+    if not resume and (not distribute or cluster.is_chief()):
+        (output / runs.BACKUP).unlink(missing_ok=True)
     strategy = _strategy(distribute)
     is_chief = replicas.is_chief(strategy)
     keras.utils.set_random_seed(options["seed"])
@@ -61,8 +63,6 @@ def train(task_name, data, options, output, command, resume=False, distribute=Fa
     checkpoint = BestCheckpoint(output / runs.MODEL)
     record = Record(metrics, checkpoint, output, is_chief)
     backup = Backup(output / runs.BACKUP, [record, checkpoint], delete=False)
-    if is_chief and not resume:
-        backup.path.unlink(missing_ok=True)
     try:
         _fit(task, model, steps, [checkpoint, record, backup], output)
         if not is_chief:

@@ -44,9 +44,6 @@ class AmbiguousShapes(NamedTuple):
     probabilities: np.ndarray
     groups: np.ndarray
 
-    def __len__(self):
-        return len(self.images)
-
     def modes(self, rows=slice(None)):
         """All masks of some rows and their probabilities.
 
@@ -86,7 +83,7 @@ def ambiguous_shapes(num_images=1000, size=(32, 32), probabilities=_PROBABILITIE
         arXiv:1806.05034.
     """
     shapes.check_positive_int(num_images, "num_images")
-    height, width = check_image_size(size, smallest=16)
+    height, width = shapes.check_image_size(size, smallest=16)
     law = np.asarray(probabilities, "float32")
     if law.shape != (2, 5) or not np.all((law > 0) & (law < 1)):
         raise ValueError(
@@ -134,21 +131,10 @@ def draw_masks(objects, probabilities, seed):
     Returns:
         float32 tensor `[n, height, width, 1]`.
     """
-    probabilities = tf.convert_to_tensor(probabilities)
+    probabilities = tf.cast(probabilities, tf.float32)
     uniform = tf.random.stateless_uniform(tf.shape(probabilities), seeds.as_seed(seed))
     switches = (uniform < probabilities)[:, :, None, None]
     return tf.cast(tf.reduce_any(objects & switches, axis=1), tf.float32)[..., None]
-
-
-def check_image_size(size, smallest=1):
-    """Returns `size` as a pair of ints of at least `smallest`."""
-    size = shapes.as_event_shape(size, "size")
-    if len(size) != 2 or min(size) < smallest:
-        raise ValueError(
-            f"Argument `size` must be a pair of ints, height and width, at least {smallest} each. "
-            f"Received: size={size}"
-        )
-    return size
 
 
 def _place(rng, num_images, height, width):

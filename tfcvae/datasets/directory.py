@@ -7,7 +7,6 @@ import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
 from tfcvae import shapes
-from tfcvae.datasets.ambiguous_shapes import check_image_size
 from tfcvae.datasets.masks import one_hot_masks
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -22,10 +21,10 @@ def segmentation_from_directory(
     masks are checked at once; the images are read when they are needed.
 
     Args:
-        images: directory of images, grey or in color.
-        masks: directory of masks. Binary ones are grey, 0 and 1, or 0 to 255 with 128 and more for
-            what is on; masks of classes are PNG files, grey or with a palette, that hold the class
-            of each pixel.
+        images: directory of 8-bit images, grey or in color.
+        masks: directory of masks. Binary ones are 8-bit grey, 0 and 1, or 0 to 255 with 128 and
+            more for what is on; masks of classes are PNG files, grey or with a palette, that hold
+            the class of each pixel.
         size: pair of ints, height and width to which images (bilinearly) and masks (by the nearest
             pixel) are resized; `None` if all have the same size already.
         num_classes: int >= 2, the number of classes; `None` for binary masks.
@@ -38,18 +37,19 @@ def segmentation_from_directory(
         (color if any image has it) and `[batch, height, width, 1 or num_classes]`.
 
     Raises:
-        ValueError: if a file has no partner, is no image, differs in size from its partner (or from
-            the others, without `size`), or a mask holds a class out of the range. The message names
-            the file.
+        ValueError: if a file has no partner, is no image of a kind named above, differs in size
+            from its partner (or from the others, without `size`), or a mask holds a class out of
+            the range. The message names the file.
     """
     batch_size = shapes.check_positive_int(batch_size, "batch_size")
-    size = None if size is None else check_image_size(size)
+    size = None if size is None else shapes.check_image_size(size)
     pairs = _pairs(_files("images", images), _files("masks", masks))
     headers = [tuple(_header(path) for path in pair) for pair in pairs]
     size = _check_sizes(pairs, headers, size)
-    channels = 3 if any(mode not in ("1", "L", "LA", "I;16") for (_, mode), _ in headers) else 1
-    for _, path in pairs:
-        _read_mask(path, size, num_classes)
+    channels = 3 if any(mode not in ("1", "L", "LA") for (_, mode), _ in headers) else 1
+    for (image, mask), ((_, mode), _) in zip(pairs, headers):
+        _check_image_mode(image, mode)
+        _read_mask(mask, size, num_classes)
 
     def read(image, mask):
         x = _read_image(image.decode(), size, channels)
@@ -140,6 +140,11 @@ def _load(path, image, mode, size, resample):
         raise ValueError(f"File '{path}' must be a whole image. Received: {error}") from error
 
 
+def _check_image_mode(path, mode):
+    if mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"):
+        raise ValueError(f"Image '{path}' must have 8 bits a channel. Received: mode {mode}")
+
+
 def _read_image(path, size, channels):
     with _open(path) as image:
         mode = "RGB" if channels == 3 else "L"
@@ -154,6 +159,11 @@ def _read_mask(path, size, num_classes):
             raise ValueError(
                 f"Mask '{path}' must be a PNG file, grey or with a palette, that holds the class "
                 f"of each pixel. Received: {image.format}, mode {image.mode}"
+            )
+        if not of_classes and image.mode not in ("1", "L"):
+            raise ValueError(
+                f"Mask '{path}' must be 8-bit grey, unless `num_classes` is given. "
+                f"Received: mode {image.mode}"
             )
         mode = None if of_classes else "L"
         pixels = _load(path, image, mode, size, Image.Resampling.NEAREST)

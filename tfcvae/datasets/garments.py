@@ -6,7 +6,6 @@ import numpy as np
 from scipy import ndimage
 
 from tfcvae import shapes
-from tfcvae.datasets.ambiguous_shapes import check_image_size
 from tfcvae.datasets.loaders import Splits, fashion_mnist
 from tfcvae.datasets.masks import one_hot_masks
 
@@ -47,7 +46,7 @@ def occluded_garments(
         ValueError: if an argument is out of its range, or as in `fashion_mnist`.
         ConnectionError: as in `fashion_mnist`.
     """
-    size = check_image_size(size, smallest=_SIDE)
+    size = shapes.check_image_size(size, smallest=_SIDE)
     numbers = shapes.as_event_shape(num_images, "num_images")
     splits = fashion_mnist(directory)
     lengths = [len(split.labels) for split in splits]

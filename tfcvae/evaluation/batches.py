@@ -8,7 +8,7 @@ from tfcvae import seeds, shapes
 from tfcvae.models import checks
 
 
-def over_batches(function, model, data, batch_size, seed, verbose=0):
+def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"):
     """Stacks a compiled function of a batch's inputs and a seed of its own over a data set.
 
     Args:
@@ -18,6 +18,7 @@ def over_batches(function, model, data, batch_size, seed, verbose=0):
         batch_size: int, examples evaluated together; a dataset keeps its own batches.
         seed: int or pair of int32.
         verbose: 1 for a progress bar with the mean so far, 0 for none.
+        name: str, what the progress bar calls that mean.
 
     Returns:
         Array `[num_examples, ...]`.
@@ -25,11 +26,17 @@ def over_batches(function, model, data, batch_size, seed, verbose=0):
     shapes.check_positive_int(batch_size, "batch_size")
     dataset = data
     if isinstance(data, tf.data.Dataset):
-        checks.check_data(model, data)
+        shape = checks.check_data(model, data)
+        if data.cardinality() == tf.data.INFINITE_CARDINALITY:
+            raise ValueError(
+                "Argument `data` must be finite, such as `dataset.take(steps)`. "
+                "Received: a dataset that repeats without end"
+            )
     else:
         arrays = data if isinstance(data, tuple) else (data,)
-        checks.check_data(model, *arrays)
+        shape = checks.check_data(model, *arrays)
         dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
+    model._ensure_built(shape)
     compiled = tf.function(function, autograph=False, reduce_retracing=True)
     seed = seeds.as_seed(seed)
     total = dataset.cardinality().numpy()
@@ -39,5 +46,5 @@ def over_batches(function, model, data, batch_size, seed, verbose=0):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
         inputs = (x,) if y is None else (x, y)
         results.append(compiled(inputs, seeds.fold_in(seed, i)).numpy())
-        progress.update(i + 1, [("log_prob", results[-1].mean())] if verbose else None)
+        progress.update(i + 1, [(name, results[-1].mean())] if verbose else None)
     return np.concatenate(results)

@@ -24,9 +24,7 @@ class Estimate(NamedTuple):
     values: np.ndarray
 
 
-def log_likelihood(
-    model, data, num_samples=100, method="importance", batch_size=500, seed=0, verbose=1
-):
+def log_likelihood(model, data, num_samples=100, method=None, batch_size=500, seed=0, verbose=1):
     """The mean of log p(x), or of log p(y|x), over a data set, by draws of z.
 
     An importance-sampled estimate of log p is a lower bound in expectation, tighter with more
@@ -38,7 +36,7 @@ def log_likelihood(
             of those.
         num_samples: int, draws of z for each example.
         method: `"importance"`, with draws of the posterior, or `"monte_carlo"`, with draws of the
-            prior.
+            prior, the default and only choice for a `CVAE` with `alpha=0`.
         batch_size: int, examples evaluated together; a dataset keeps its own batches.
         seed: int or pair of int32.
         verbose: 1 for a progress bar, 0 for none.
@@ -52,13 +50,15 @@ def log_likelihood(
     Reference:
         Burda et al., Importance Weighted Autoencoders (2016), arXiv:1509.00519.
     """
+    if method is None:
+        method = "importance" if model.alpha > 0 else "monte_carlo"
     checks.check_method(method)
     shapes.check_positive_int(num_samples, "num_samples")
 
     def score(batch, seed):
         return model.log_prob(*batch, num_samples=num_samples, method=method, seed=seed)
 
-    return _estimate(model, score, data, batch_size, seed, verbose)
+    return estimate(over_batches(score, model, data, batch_size, seed, verbose, method))
 
 
 def elbo(model, data, num_samples=1, batch_size=500, seed=0, verbose=1):
@@ -83,10 +83,11 @@ def elbo(model, data, num_samples=1, batch_size=500, seed=0, verbose=1):
     def score(batch, seed):
         return model.elbo(*batch, num_samples=num_samples, seed=seed)
 
-    return _estimate(model, score, data, batch_size, seed, verbose)
+    return estimate(over_batches(score, model, data, batch_size, seed, verbose, "elbo"))
 
 
-def _estimate(model, score, data, batch_size, seed, verbose):
-    values = over_batches(score, model, data, batch_size, seed, verbose).astype("float64")
+def estimate(values):
+    """The `Estimate` of the values of single examples."""
+    values = np.asarray(values, "float64")
     error = values.std(ddof=1) / np.sqrt(values.size) if values.size > 1 else float("nan")
     return Estimate(float(values.mean()), float(error), values)

@@ -20,8 +20,8 @@ def mask_scores(
         prediction: masks or probabilities `[batch, height, width(, classes)]`.
         samples: masks or probabilities `[num_samples >= 2, batch, height, width(, classes)]`.
         target: right masks, of the shape of `prediction`.
-        references: draws of the right law `[num_references, batch, height, width(, classes)]` to
-            match the samples with; the targets if `None`.
+        references: draws of the right law `[num_references, batch, height, width(, classes)]`,
+            such as the masks of several annotators; the targets if `None`.
         modes: all right masks `[num_modes, batch, height, width(, classes)]`, if they are known.
         probabilities: array `[num_modes, batch]`, those of `modes`.
         groups: array `[batch]`, as in `mode_frequencies`.
@@ -29,8 +29,10 @@ def mask_scores(
     Returns:
         Dict of floats, means over the batch: `pixel_accuracy` and `iou` of the prediction,
         `sampled_pixel_accuracy` and `sampled_iou` of the samples, all against the targets;
-        `matched_iou` (`hungarian_iou`); `diversity`; `generalized_energy_distance`, unbiased,
-        against the modes as a population, or against the targets; with modes
+        `matched_iou` (`hungarian_iou`) with the references; `diversity`;
+        `generalized_energy_distance`, unbiased, to the modes as a population, else to the
+        references as draws; to a single mask of each image it is too large by the mean distance of
+        two right masks, the same for all models; with modes
         `mode_total_variation`, `mode_kl`, and `mode_total_variation_{group}` of each group;
         `num_samples`.
 
@@ -39,7 +41,12 @@ def mask_scores(
     """
     target = np.asarray(target)
     references = target[None] if references is None else references
-    population = target[None] if modes is None else modes
+    law = {"references": references, "references_are": "draws"}
+    if modes is not None:
+        law = {"references": modes, "references_are": "population"}
+        law["reference_weights"] = probabilities
+    elif len(references) < 2:
+        law["references_are"] = "population"
     found = {
         "pixel_accuracy": pixel_accuracy(prediction, target).mean(),
         "iou": intersection_over_union(prediction, target).mean(),
@@ -47,9 +54,7 @@ def mask_scores(
         "sampled_iou": pairwise_iou(samples, target[None]).mean(),
         "matched_iou": hungarian_iou(samples, references).mean(),
         "diversity": sample_diversity(samples).mean(),
-        "generalized_energy_distance": generalized_energy_distance(
-            samples, population, references_are="population", reference_weights=probabilities
-        ).mean(),
+        "generalized_energy_distance": generalized_energy_distance(samples, **law).mean(),
     }
     if modes is not None:
         groups = np.zeros(len(target), int) if groups is None else groups

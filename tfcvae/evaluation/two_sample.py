@@ -38,7 +38,7 @@ def mmd_test(first, second, num_permutations=500, paired=False, seed=0):
             num_permutations)`.
         paired: bool; `True` if row i of both samples belongs together, such as two draws for one
             x. Labels are then exchanged within pairs, and a pair is not compared with itself.
-        seed: int, of the relabelling.
+        seed: int or sequence of ints, of the relabelling.
 
     Returns:
         A `TwoSampleTest`.

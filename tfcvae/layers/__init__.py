@@ -2,6 +2,7 @@
 
 from tfcvae.layers.base import DistributionLayer
 from tfcvae.layers.bayesian import (
+    BayesianLayer,
     Convolution1DFlipout,
     Convolution1DReparameterization,
     Convolution2DFlipout,
@@ -36,6 +37,7 @@ from tfcvae.layers.mixtures import (
     MixtureSameFamily,
 )
 from tfcvae.layers.multi_scale import MultiScale
+from tfcvae.layers.projection import ProjectedLayer
 from tfcvae.layers.transformed import AutoregressiveTransform, FlowPosterior
 from tfcvae.layers.variable import VariableLayer
 
@@ -48,6 +50,7 @@ Conv3DReparameterization = Convolution3DReparameterization
 
 __all__ = [
     "AutoregressiveTransform",
+    "BayesianLayer",
     "BlockOmission",
     "CategoricalMixtureOfOneHotCategorical",
     "Conv1DFlipout",
@@ -82,6 +85,7 @@ __all__ = [
     "MultiScale",
     "MultivariateNormalTriL",
     "OneHotCategorical",
+    "ProjectedLayer",
     "VariableLayer",
     "center",
     "default_mean_field_normal_fn",

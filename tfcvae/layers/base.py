@@ -27,7 +27,9 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
     """A Keras layer whose call returns a `tfp.distributions.Distribution`.
 
     A subclass implements `distribution(features)`. Its parameters are Keras weights and its
-    distribution is made anew in every call: one that is stored would train nothing.
+    distribution is made anew in every call: one that is stored would train nothing. Once built it
+    knows `feature_shape`, that of a row of features, and `input_shapes`, a tuple of one shape for
+    each input.
 
     Inputs may carry sample axes in front of the batch axis, `[num_samples, batch, ...]`: they are
     folded into the batch before the network and unfolded after it, and the distribution has batch
@@ -60,7 +62,7 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
 
     def build(self, input_shape):
         input_shapes = _list_of_shapes(input_shape)
-        self._input_shapes = tuple(input_shapes)
+        self.input_shapes = tuple(input_shapes)
         if self.network is None:
             feature_shape = input_shapes[0]
             if len(input_shapes) > 1:
@@ -84,14 +86,14 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
     def features(self, inputs):
         """Runs the network: `[*samples, batch, *feature_shape]`."""
         tensors = keras.tree.flatten(inputs)
-        leading = shapes.leading_axes(tensors, self._input_shapes)
+        leading = shapes.leading_axes(tensors, self.input_shapes)
         if self.network is None and len(tensors) == 1:
             return tensors[0]
         if not leading or getattr(self.network, "handles_samples", False):
             return self._apply(inputs)
         folded = [
             shapes.fold(tensor, len(shape), leading)
-            for tensor, shape in zip(tensors, self._input_shapes)
+            for tensor, shape in zip(tensors, self.input_shapes)
         ]
         return shapes.unfold(self._apply(keras.tree.pack_sequence_as(inputs, folded)), leading)
 
@@ -101,7 +103,7 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
         return tf.concat(
             [
                 shapes.flatten(tf.cast(tensor, self.compute_dtype), len(shape) - 1)
-                for tensor, shape in zip(keras.tree.flatten(inputs), self._input_shapes)
+                for tensor, shape in zip(keras.tree.flatten(inputs), self.input_shapes)
             ],
             axis=-1,
         )
@@ -145,19 +147,15 @@ def check_support(name, rule, values, valid):
         )
 
 
-def _is_shape(input_shape):
-    return all(n is None or isinstance(n, int) for n in input_shape)
-
-
 def _list_of_shapes(input_shape):
     """A list of shapes from one shape or a sequence of them."""
-    return [tuple(s) for s in ([input_shape] if _is_shape(input_shape) else input_shape)]
+    return [tuple(s) for s in ([input_shape] if shapes.is_shape(input_shape) else input_shape)]
 
 
 def _build_network(network, input_shape):
     """Creates a network's weights, if it has none yet, and returns the shape of its output."""
     symbolic = [keras.KerasTensor(shape) for shape in _list_of_shapes(input_shape)]
-    symbolic = symbolic[0] if _is_shape(input_shape) else tuple(symbolic)
+    symbolic = symbolic[0] if shapes.is_shape(input_shape) else tuple(symbolic)
     output = network.compute_output_spec(symbolic) if network.built else network(symbolic)
     outputs = keras.tree.flatten(output)
     if len(outputs) != 1:

@@ -23,6 +23,9 @@ def center(distribution):
         means = distribution.components_distribution.mean()
         batch_rank = means.shape.rank - 1 - distribution.event_shape.rank
         return tf.gather(means, heaviest, axis=batch_rank, batch_dims=heaviest.shape.rank)
+    if "with_shape" in distribution.parameters:  # Every kind of `tfd.BatchBroadcast`.
+        shape = tf.concat([distribution.batch_shape_tensor(), distribution.event_shape], 0)
+        return tf.broadcast_to(center(distribution.distribution), shape)
     try:
         return distribution.mean()
     except NotImplementedError:

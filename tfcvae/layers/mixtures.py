@@ -34,6 +34,11 @@ class _Mixture(ProjectedLayer):
         raw = tf.reshape(raw, [*shapes.dims(logits), self.component.raw_size])
         return mixture(logits, self.component.from_features(raw))
 
+    @property
+    def takes_integers(self):
+        """Whether the data are integers, as 8-bit images are."""
+        return getattr(self.component, "takes_integers", False)
+
     def as_events(self, means):
         return self.component.as_events(means)
 
@@ -81,6 +86,11 @@ class MixtureSameFamily(_Mixture):
     def params_size(num_components, component_params_size):
         """Number of raw parameters: logits, and those of every component."""
         return num_components * (1 + component_params_size)
+
+    def resized(self, event_shape, **own):
+        component = keras.saving.serialize_keras_object(self.component.resized(event_shape))
+        config = {**self.get_config(), "component": component, "network": None, **own}
+        return type(self).from_config(config)
 
     def get_config(self):
         config = super().get_config()

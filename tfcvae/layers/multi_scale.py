@@ -80,6 +80,7 @@ class MultiScale(keras.layers.Layer):
         if not self.layer.built:
             self.layer.build(input_shape)
         maps = getattr(self.network, "map_shapes", None) or [self.layer.feature_shape]
+        self._has_trunk = hasattr(self.network, "map_shapes")
         self._has_maps = len(maps[0]) == 3
         self._sources = [_source(maps, head.event_shape) for head in self.heads]
         for head, source in zip(self.heads, self._sources):
@@ -88,7 +89,7 @@ class MultiScale(keras.layers.Layer):
         keep_frozen(self)
 
     def call(self, inputs, training=None):
-        if hasattr(self.network, "trunk"):
+        if self._has_trunk:
             maps = self.network.trunk(inputs)
             features = self.network.join(maps[-1], inputs)
         else:
@@ -113,11 +114,9 @@ class MultiScale(keras.layers.Layer):
         return total
 
     def _head(self, scale, index):
-        config = self.layer.get_config()
         *size, channels = self.event_shape
         event_shape = (*scaled_size(size, scale), channels)
-        own = {"event_shape": event_shape, "network": None, "name": f"head_{index}"}
-        return type(self.layer).from_config({**config, **own, "projection": True})
+        return self.layer.resized(event_shape, projection=True, name=f"head_{index}")
 
     def get_config(self):
         return {

@@ -63,6 +63,16 @@ class ProjectedLayer(DistributionLayer):
             features = self._project(tf.cast(features, self.compute_dtype))
         return super().from_features(features)
 
+    def resized(self, event_shape, **own):
+        """A layer of this kind for events of another shape, without a network.
+
+        Args:
+            event_shape: sequence of ints.
+            **own: further arguments in the place of this layer's.
+        """
+        config = {**self.get_config(), "event_shape": event_shape, "network": None, **own}
+        return type(self).from_config(config)
+
     def as_events(self, means):
         """Turns means over areas of an event into possible events, such as targets made coarser."""
         return means

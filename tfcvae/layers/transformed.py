@@ -38,7 +38,7 @@ class _Transformed(DistributionLayer):
     def build(self, input_shape):
         if not self.base.built:
             self.base.build(input_shape)
-        self._input_shapes = self.base._input_shapes
+        self.input_shapes = self.base.input_shapes
         self.feature_shape = self.base.feature_shape
         self.chain.build((None, shapes.size(self.feature_shape)))
         keep_frozen(self)
@@ -81,7 +81,8 @@ class FlowPosterior(_Transformed):
     ```
 
     Each step sees the features of the base's network beside z. Drawing, and the density of the
-    draws, are one pass of each step; the density of any other point takes `event_size` passes.
+    draws, are one pass of each step; the density of any other point takes `event_size` passes. So
+    does that of draws whose gradient is stopped, as in importance-weighted training.
 
     Args:
         base: distribution layer with event shape `[event_size]`, such as `IndependentNormal`.

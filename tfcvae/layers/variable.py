@@ -38,8 +38,8 @@ class VariableLayer(keras.layers.Layer):
         return tf.broadcast_to(value, [rows, *self.shape])
 
     def compute_output_shape(self, input_shape):
-        is_shape = all(n is None or isinstance(n, int) for n in input_shape)
-        return ((input_shape if is_shape else input_shape[0])[0], *self.shape)
+        first = input_shape if shapes.is_shape(input_shape) else input_shape[0]
+        return (first[0], *self.shape)
 
     def get_config(self):
         return {

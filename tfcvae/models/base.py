@@ -101,14 +101,18 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """Adds every term of the objective and updates its metric; Keras sums what was added."""
         optimizer = getattr(self, "optimizer", None)
         step = tf.zeros((), tf.int64) if optimizer is None else optimizer.iterations
-        shared_seed = self._noise_seed(step, training)
+        shared_seed = self._noise_seed(optimizer, training)
         seed = replicas.own_seed(shared_seed)
-        kl_weights = weight_kl(self.trainable_variables)
-        with seeds.weight_noise(shared_seed if training else None):
+        with seeds.weight_noise(shared_seed):
+            kl_weights = weight_kl(self.trainable_variables)
+        noise = seeds.weight_noise(shared_seed if training else None)
+        with noise, seeds.estimate_noise(seed):
             parts = self._parts(x, y, training)
             rows = tf.shape(parts.target)[0]
             if kl_weights is not None:
                 self._trackers["kl_weights"].update_state(kl_weights, sample_weight=rows)
+                if training:
+                    parts = parts._replace(kl_weights=kl_weights)
             if sample_weight is not None:
                 sample_weight = tf.reshape(sample_weight, [rows])
             values = {}
@@ -116,11 +120,10 @@ class LatentVariableModel(keras.Model, abc.ABC):
                 values[name] = value
                 if loss is not None:
                     self.add_loss(loss)
-                if name == "elbo" and training and kl_weights is not None:
-                    value -= kl_weights
                 self._trackers[name].update_state(value, sample_weight=rows)
         # Replicas share the list of losses, and wait for each other only from here on.
-        loss = super().compute_loss(x=x, training=training)
+        with seeds.weight_noise(shared_seed):
+            loss = super().compute_loss(x=x, training=training)
         if not training:
             return loss
         for regularizer in self.regularizers:
@@ -171,19 +174,24 @@ class LatentVariableModel(keras.Model, abc.ABC):
             arguments = {"step": step, "seed": own_seed, "sample_weight": sample_weight}
             if isinstance(regularizer, Regularizer):
                 value = regularizer.penalty(posterior, prior, z, **arguments)
-                loss = regularizer.weight_at(step) * value
+                loss = regularizer.weight_at(step, value.dtype) * value
+                if isinstance(regularizer, KL) and self.importance_weighted:
+                    loss = None
             else:
                 value = loss = regularizer(posterior, prior, z, **arguments)
             if regularizer.name != "kl":
                 yield regularizer.name, value, loss
                 continue
-            kl_loss = None if self.importance_weighted else loss
+            kl_loss = loss
             if isinstance(regularizer, KL) and regularizer.is_raw:
                 kl = value
         if kl is None:
             kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
         yield "kl", kl, kl_loss
-        yield "elbo", -(reconstruction + kl), None
+        elbo = -(reconstruction + kl)
+        yield "elbo", elbo if parts.kl_weights is None else elbo - parts.kl_weights, None
+        if self.importance_weighted and hasattr(likelihood, "auxiliary_log_prob"):
+            likelihood = parts.likelihood(z)
         yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
 
     @property
@@ -208,25 +216,42 @@ class LatentVariableModel(keras.Model, abc.ABC):
         names += extra
         self._trackers = {name: keras.metrics.Mean(name, dtype="float32") for name in names}
 
-    def _noise_seed(self, step, training):
-        """A function of the base seed and the step; in evaluation, of the rows seen so far."""
+    def _noise_seed(self, optimizer, training):
+        """A function of the base seed and the batches so far; in evaluation, of the rows so far.
+
+        Batches, not the optimizer's `iterations`: several make one if it accumulates gradients.
+        """
         seed = tf.constant([0, self.seed], tf.int32)
         if not training:
             seen = next(iter(self._trackers.values())).count
-            seed, step = seeds.fold_in(seed, -1), tf.convert_to_tensor(seen)
-        return seeds.fold_in(seed, step)
+            return seeds.fold_in(seeds.fold_in(seed, -1), tf.convert_to_tensor(seen))
+        if optimizer is None:
+            return seeds.fold_in(seed, 0)
+        batches, *_ = getattr(optimizer, "inner_optimizer", optimizer).variables
+        return seeds.fold_in(seed, tf.convert_to_tensor(batches))
 
     def latent_distributions(self, x, y=None):
-        """The posterior and the prior of the latent variables of a batch of data."""
+        """The posterior and the prior of the latent variables of a batch of data.
+
+        Raises:
+            ValueError: if the data do not fit the model, or it has no recognition network.
+        """
         parts = self._checked_parts(x, y)
+        if parts.posterior is None:
+            raise ValueError(
+                "The latent variables have a posterior where a recognition network is trained. "
+                f"Received: a model with alpha={self.alpha}"
+            )
         return parts.posterior, parts.prior
 
     def _elbo(self, x, y, num_samples, seed):
         shapes.check_positive_int(num_samples, "num_samples")
         parts = self._checked_parts(x, y)
-        z = parts.posterior.sample(num_samples, seed=seeds.as_seed(seed))
+        seed = seeds.as_seed(seed)
+        z = parts.posterior.sample(num_samples, seed=seed)
         log_lik = tf.reduce_mean(parts.likelihood(z).log_prob(parts.target), 0)
-        return log_lik - kl_divergence(parts.posterior, parts.prior, z)
+        with seeds.estimate_noise(seed):
+            return log_lik - kl_divergence(parts.posterior, parts.prior, z)
 
     def _log_prob(self, x, y, num_samples, method, seed):
         checks.check_num_samples(num_samples)
@@ -236,7 +261,8 @@ class LatentVariableModel(keras.Model, abc.ABC):
 
         def importance(num_draws, seed):
             z = parts.posterior.sample(num_draws, seed=seed)
-            log_ratio = parts.prior.log_prob(z) - parts.posterior.log_prob(z)
+            with seeds.estimate_noise(seed):
+                log_ratio = parts.prior.log_prob(z) - parts.posterior.log_prob(z)
             return parts.likelihood(z).log_prob(parts.target) + log_ratio
 
         def monte_carlo(num_draws, seed):

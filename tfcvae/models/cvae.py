@@ -6,7 +6,7 @@ import tensorflow as tf
 from tfcvae import layers, seeds
 from tfcvae.models import checks
 from tfcvae.models.base import LatentVariableModel
-from tfcvae.models.wiring import Parts, bind, build, multi_scale_term
+from tfcvae.models.wiring import JointLikelihood, Parts, bind, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import draw
 
@@ -31,7 +31,7 @@ class CVAE(LatentVariableModel):
     further regularizer by its name; with `alpha < 1` `gsnn`, the negative log-likelihood at draws
     of p(z|x), and with `0 < alpha < 1` `hybrid`, the objective `alpha * elbo - (1 - alpha) * gsnn`;
     `baseline` when there is one, `multi_scale` and `baseline_multi_scale` when generation and
-    baseline are a `layers.MultiScale`.
+    baseline are a `layers.MultiScale`; `kl_weights` of random weights as in `tfcvae.VAE`.
 
     Args:
         recognition: distribution layer from `(x, y)` to q(z|x,y), with event shape `[event_size]`.
@@ -220,28 +220,38 @@ class CVAE(LatentVariableModel):
 
     def _terms(self, parts, sample_weight, step, seed, training):
         elbo_seed, gsnn_seed = seeds.split(seed)
-        target, elbo = parts.target, None
-        if self.alpha > 0:
-            terms = super()._terms(parts, sample_weight, step, elbo_seed, training)
-            for name, value, loss in terms:
-                weight = 1.0 if name == "multi_scale" else self.alpha
-                yield name, value, None if loss is None else weight * loss
-                elbo = value if name == "elbo" else elbo
-        if self.alpha < 1:
+        target = parts.target
+        if self.alpha == 1:
+            yield from super()._terms(parts, sample_weight, step, elbo_seed, training)
+        else:
             z = draw(parts.prior, self.num_samples, tf.shape(target)[0], gsnn_seed)
-            likelihood = parts.likelihood(z)
-            gsnn = weighted_mean(-tf.reduce_mean(likelihood.log_prob(target), 0), sample_weight)
-            yield "gsnn", gsnn, (1.0 - self.alpha) * gsnn
-            if self.alpha > 0:
-                yield "hybrid", self.alpha * elbo - (1.0 - self.alpha) * gsnn, None
-            else:
-                yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
+            terms = self._gsnn_terms if self.alpha == 0 else self._hybrid_terms
+            yield from terms(parts, z, sample_weight, step, elbo_seed, training)
         if parts.baseline is not None:
             trains = self.baseline.trainable
             loss = weighted_mean(-parts.baseline.log_prob(target), sample_weight)
             yield "baseline", loss, loss if trains else None
             name = "baseline_multi_scale"
             yield from multi_scale_term(name, parts.baseline, target, sample_weight, trains)
+
+    def _gsnn_terms(self, parts, z, sample_weight, *_):
+        likelihood = parts.likelihood(z)
+        log_lik = likelihood.log_prob(parts.target)
+        gsnn = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+        yield "gsnn", gsnn, gsnn
+        yield from multi_scale_term("multi_scale", likelihood, parts.target, sample_weight)
+
+    def _hybrid_terms(self, parts, z, sample_weight, *arguments):
+        joint = JointLikelihood(parts.likelihood, z)
+        parts = parts._replace(likelihood=joint)
+        elbo = None
+        for name, value, loss in super()._terms(parts, sample_weight, *arguments):
+            weight = 1.0 if name == "multi_scale" else self.alpha
+            yield name, value, None if loss is None else weight * loss
+            elbo = value if name == "elbo" else elbo
+        gsnn = weighted_mean(-tf.reduce_mean(joint.others, 0), sample_weight)
+        yield "gsnn", gsnn, (1.0 - self.alpha) * gsnn
+        yield "hybrid", self.alpha * elbo - (1.0 - self.alpha) * gsnn, None
 
     def _check_shapes(self, x, y, prefix):
         if y is None:

@@ -7,7 +7,7 @@ from tfcvae import layers, seeds
 from tfcvae.models import checks
 from tfcvae.models.base import LatentVariableModel
 from tfcvae.models.wiring import Parts, bind, build
-from tfcvae.priors import StandardNormal
+from tfcvae.priors import Prior, StandardNormal
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -26,7 +26,10 @@ class VAE(LatentVariableModel):
     `fit` takes x alone, with or without `sample_weight`: an array, a `keras.utils.PyDataset` of
     `(x,)`, or a `tf.data.Dataset` of x, of `(x,)` or of `(x, None, sample_weight)`. Compiled
     metrics compare x with its reconstruction. Logged, in nats: `loss`, `elbo`, `reconstruction`,
-    `kl` and each further regularizer by its name.
+    `kl` and each further regularizer by its name; `multi_scale` when the decoder is a
+    `layers.MultiScale`. Random weights, of Bayesian layers or of a `priors.BayesianNormal`, add
+    `kl_weights`, their KL over the number of training examples: `elbo` has it subtracted in
+    training, and `val_elbo`, which evaluates the mean weights or the predictive distribution, not.
 
     Args:
         encoder: distribution layer from x to q(z|x), with event shape `[event_size]`.
@@ -35,7 +38,9 @@ class VAE(LatentVariableModel):
         regularizers: sequence of regularizers; `[KL()]` if `None`.
         num_samples: int, draws of z for each x in training.
         importance_weighted: bool; `True` trains on the importance-weighted bound of `num_samples`
-            draws instead of the ELBO, logged as `importance_bound`.
+            draws instead of the ELBO, logged as `importance_bound`. It takes the density of q at
+            its draws as fixed points, which costs a `layers.FlowPosterior` `event_size` passes of
+            each of its steps.
         seed: int, the base of the training noise; by default from `keras.utils.set_random_seed`.
         **kwargs: arguments of `keras.Model`.
 
@@ -66,10 +71,12 @@ class VAE(LatentVariableModel):
         checks.check_latent_sizes(encoder=encoder, prior=self.prior)
         bind(self.prior, encoder)
         has_network = getattr(self.prior, "network", None) is not None
-        if has_network or getattr(self.prior, "is_conditional", False):
+        needs_input = isinstance(self.prior, layers.DistributionLayer)
+        needs_input = needs_input and not isinstance(self.prior, Prior)
+        if has_network or needs_input or getattr(self.prior, "is_conditional", False):
             raise ValueError(
-                "Argument `prior` of a VAE must have no network, since p(z) has no input. "
-                f"Received: prior={self.prior}"
+                "Argument `prior` of a VAE must be a prior without a network, since p(z) has no "
+                f"input. Received: prior={self.prior}"
             )
         multi_scale = isinstance(decoder, layers.MultiScale)
         self._create_trackers(["multi_scale"] if multi_scale else [])

@@ -16,6 +16,42 @@ class Parts(NamedTuple):
     likelihood: Callable
     target: tf.Tensor
     baseline: Any = None
+    kl_weights: Any = None
+
+
+class JointLikelihood:
+    """A likelihood that takes further draws of z along, in the same pass of the network.
+
+    Two passes would update the statistics of a batch normalization twice a step. `others` is the
+    log-probability at the further draws, known once that of others is.
+
+    Args:
+        likelihood: function from z to a distribution.
+        further: draws, `[num_samples, batch, event_size]`.
+    """
+
+    def __init__(self, likelihood, further):
+        self._likelihood = likelihood
+        self._further = further
+
+    def __call__(self, z):
+        """The likelihood at z `[num_samples, batch, event_size]`."""
+        joint = self._likelihood(tf.concat([z, self._further], 0))
+        return _First(self, joint, tf.shape(z)[0])
+
+
+class _First:
+    """The distribution at the first draws of a `JointLikelihood`."""
+
+    def __init__(self, owner, distribution, number):
+        self._owner, self._distribution, self._number = owner, distribution, number
+        if hasattr(distribution, "auxiliary_log_prob"):
+            self.auxiliary_log_prob = distribution.auxiliary_log_prob
+
+    def log_prob(self, y):
+        log_prob = self._distribution.log_prob(y)
+        self._owner.others = log_prob[self._number :]
+        return log_prob[: self._number]
 
 
 def multi_scale_term(name, likelihood, target, sample_weight, trainable=True):

@@ -8,7 +8,7 @@ from tfcvae import shapes
 
 def as_list(nest):
     """A list of tensors, or of shapes, from one or a sequence of several."""
-    single = hasattr(nest, "dtype") or all(n is None or isinstance(n, int) for n in nest)
+    single = hasattr(nest, "dtype") or shapes.is_shape(nest)
     return [nest] if single else list(nest)
 
 

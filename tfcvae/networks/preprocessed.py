@@ -40,6 +40,19 @@ class Preprocessed(keras.Model):
         """The number of classes of integer labels among the network's inputs, if there are any."""
         return getattr(self.network, "num_classes", None)
 
+    @property
+    def map_shapes(self):
+        """The shapes of the maps of the network's trunk; it has none if the network has none."""
+        return self.network.map_shapes
+
+    def trunk(self, inputs):
+        """The maps of the network's trunk, after the preprocessing."""
+        return self.network.trunk(self._preprocessed(inputs))
+
+    def join(self, features, inputs):
+        """Joins the vectors among the inputs to the trunk's last map, as the network does."""
+        return self.network.join(features, inputs)
+
     def build(self, input_shape):
         single = as_list(input_shape) == [input_shape]
         first, *others = as_list(input_shape)
@@ -52,6 +65,10 @@ class Preprocessed(keras.Model):
         keep_frozen(self)
 
     def call(self, inputs):
+        return self.network(self._preprocessed(inputs))
+
+    def _preprocessed(self, inputs):
+        """The inputs with the first of them after the preprocessing."""
         first, *others = as_list(inputs)
         leading = shapes.leading_axes([first], [self._first_shape])
         if leading:
@@ -59,7 +76,7 @@ class Preprocessed(keras.Model):
             first = shapes.unfold(folded, leading)
         else:
             first = self.preprocessing(first)
-        return self.network((first, *others) if isinstance(inputs, (tuple, list)) else first)
+        return (first, *others) if isinstance(inputs, (tuple, list)) else first
 
     def compute_output_shape(self, input_shape):
         first, *others = as_list(input_shape)

@@ -55,11 +55,6 @@ def as_images(argument, values, axes="n", shape=None):
     return np.clip(images.astype("float32") / scale, 0.0, 1.0)
 
 
-def check_positive(argument, value):
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"`{argument}` must be a positive integer. Received: {argument}={value!r}")
-
-
 def draw_grid(images, num_columns, column_titles=None, row_labels=None):
     """Draws images `[height, width, channels]` row by row, one axis each."""
     num_rows = math.ceil(len(images) / num_columns)

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from tfcvae.plotting.figures import as_images, check_positive, draw_grid
+from tfcvae import shapes
+from tfcvae.plotting.figures import as_images, draw_grid
 
 HIDDEN_COLOR = (0.72, 0.80, 0.86)
 
@@ -23,7 +24,7 @@ def reconstructions(images, reconstructions, num_images=10):
     Raises:
         ValueError: If the arrays are not images of one shape, or `num_images` is not positive.
     """
-    check_positive("num_images", num_images)
+    shapes.check_positive_int(num_images, "num_images")
     images = as_images("images", images)
     reconstructions = as_images("reconstructions", reconstructions, shape=images.shape)
     rows = [*images[:num_images], *reconstructions[:num_images]]
@@ -46,7 +47,7 @@ def samples(images, num_columns=None):
     images = as_images("images", images)
     if num_columns is None:
         num_columns = math.ceil(math.sqrt(len(images)))
-    check_positive("num_columns", num_columns)
+    shapes.check_positive_int(num_columns, "num_columns")
     return draw_grid(images, min(num_columns, len(images)))
 
 
@@ -65,7 +66,7 @@ def completions(x, samples, truth, num_images=8):
     Raises:
         ValueError: If the arrays are not images of these shapes, or `num_images` is not positive.
     """
-    check_positive("num_images", num_images)
+    shapes.check_positive_int(num_images, "num_images")
     observed = as_images("x", x)
     samples = as_images("samples", samples, axes="num_samples, n", shape=observed.shape)
     truth = as_images("truth", truth, shape=observed.shape)

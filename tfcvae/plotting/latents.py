@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcvae import seeds, shapes
+from tfcvae.layers import center
 from tfcvae.plotting.curves import style_plot
 from tfcvae.plotting.figures import Figure
 from tfcvae.sampling import draw
@@ -29,7 +30,7 @@ def latents(model, data, num_dimensions=4, seed=0):
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: if the data do not fit the model.
+        ValueError: if the data do not fit the model, or it has no recognition network.
     """
     shapes.check_positive_int(num_dimensions, "num_dimensions")
     arrays = data if isinstance(data, tuple) else (data,)
@@ -39,7 +40,8 @@ def latents(model, data, num_dimensions=4, seed=0):
     if z.shape[1] == 2 and not prior.batch_shape.rank:
         return _density(z, prior)
     of_prior = draw(prior, 1, len(z), p_seed)[0].numpy()
-    shown = np.sort(np.argsort(-z.var(0))[:num_dimensions])
+    variances = tf.math.reduce_variance(center(posterior), 0).numpy()
+    shown = np.sort(np.argsort(-variances)[:num_dimensions])
     return _pairs(z[:, shown], of_prior[:, shown], shown + 1)
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib import color_sequences, colormaps
 
-from tfcvae.plotting.figures import as_images, check_positive, draw_grid
+from tfcvae import shapes
+from tfcvae.plotting.figures import as_images, draw_grid
 
 _CLASS_COLORS = np.array([(0.0, 0.0, 0.0), *color_sequences["petroff10"]])
 _UNCERTAINTY = colormaps["viridis"]
@@ -30,8 +31,8 @@ def segmentations(x, references, samples, num_images=6, num_samples=4):
     Raises:
         ValueError: If the arrays do not have these shapes, or a number is not positive.
     """
-    check_positive("num_images", num_images)
-    check_positive("num_samples", num_samples)
+    shapes.check_positive_int(num_images, "num_images")
+    shapes.check_positive_int(num_samples, "num_samples")
     x = as_images("x", x)
     references = _as_masks("references", references, x.shape)
     samples = _as_masks("samples", samples, (*x.shape[:-1], references.shape[-1]))

@@ -20,8 +20,8 @@ class SecondStage(Prior):
     `SecondStage.fit_to(vae, x)` trains one on the posterior draws of a trained VAE; given to a
     model as it is, it trains jointly. Its density is an integral over u, which `log_prob` replaces
     by an importance-sampled estimate: in expectation a lower bound, and unbiased before the
-    logarithm, so that the estimates of a model with this prior stay lower bounds too. Outside of
-    training the estimate uses fixed noise.
+    logarithm, so that the estimates of a model with this prior stay lower bounds too. Their seed is
+    that of its noise; called by itself, the density has fixed noise.
 
     With a network the prior is a p(z|x): the second VAE is then conditional on its output.
 
@@ -32,7 +32,7 @@ class SecondStage(Prior):
             skip them.
         num_samples: int, draws of u for each z.
         network: Keras layer or model from x to a context, or `None`.
-        seed: int, of the noise outside of training.
+        seed: int, the base of the estimate's noise.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Reference:
@@ -89,18 +89,34 @@ class SecondStage(Prior):
             x: array `[n, ...]`, the data it was trained on.
             epochs: int.
             batch_size: int.
-            learning_rate: float, of Adam; it falls to 0 by a cosine.
+            learning_rate: float > 0, of Adam; it falls to 0 by a cosine.
             warm_up: float in [0, 1], the share of the training over which the weight rises.
-            seed: int, of the training.
+            seed: int, of the order of the data and of the noise, in training and after. The weights
+                start as `keras.utils.set_random_seed` has it.
             verbose: as in Keras's `fit`.
-            **kwargs: arguments of `SecondStage`.
+            **kwargs: further arguments of `SecondStage`, but for `network`: z is all that the
+                second VAE sees.
 
         Returns:
             A `SecondStage`.
+
+        Raises:
+            ValueError: if an argument is out of its range.
         """
         from tfcvae.models import VAE
 
-        stage = cls(vae.encoder.event_shape[0], **kwargs)
+        shapes.check_positive_int(epochs, "epochs")
+        shapes.check_positive(learning_rate, "learning_rate")
+        if kwargs.get("network") is not None:
+            raise ValueError(
+                "Argument `network` must be None: `fit_to` trains on z alone. "
+                f"Received: network={kwargs['network']}"
+            )
+        if isinstance(warm_up, bool) or not 0 <= warm_up <= 1:
+            raise ValueError(
+                f"Argument `warm_up` must be a float in [0, 1]. Received: warm_up={warm_up}"
+            )
+        stage = cls(vae.encoder.event_shape[0], seed=seed, **kwargs)
         steps = -(-len(x) // shapes.check_positive_int(batch_size, "batch_size"))
         schedules = keras.optimizers.schedules
         weight = 1.0
@@ -168,8 +184,9 @@ class SecondStageDistribution(tfd.Distribution):
 
     def _log_prob(self, z):
         stage = self._stage
-        seed = seeds.current_weight_noise()
-        seed = tf.constant([0, stage.seed], "int32") if seed is None else seed
+        seed = seeds.estimate_noise.seed
+        seed = tf.constant([0, 0], "int32") if seed is None else seed
+        seed = seeds.fold_in(seed, stage.seed)
         rows = z if z.shape.rank > 1 else z[None]
         posterior = self._given(stage.encoder, rows)
         u = posterior.sample(stage.num_samples, seed=seed)

@@ -61,7 +61,7 @@ class VampPrior(Prior):
 
     def build(self, input_shape=None):
         encoder = self._bound()
-        shape = encoder._input_shapes[-1][1:]
+        shape = encoder.input_shapes[-1][1:]
         if self._start is not None and self._start.shape[1:] != shape:
             raise ValueError(
                 f"Argument `pseudo_inputs` must hold rows of shape {shape}. "
@@ -89,7 +89,7 @@ class VampPrior(Prior):
         if not self.is_conditional:
             return self._mixture(encoder(pseudo), [])
         x = features[0] if isinstance(features, tuple) else features
-        rows = shapes.dims(x)[: x.shape.rank - len(encoder._input_shapes[0]) + 1]
+        rows = shapes.dims(x)[: x.shape.rank - len(encoder.input_shapes[0]) + 1]
         shape = pseudo.shape.as_list()
         pseudo = tf.reshape(pseudo, [shape[0], *[1] * len(rows), *shape[1:]])
         pseudo = tf.broadcast_to(pseudo, [shape[0], *rows, *shape[1:]])

@@ -43,9 +43,9 @@ class Regularizer(abc.ABC):
     def penalty(self, posterior, prior, z, *, step, seed, sample_weight=None):
         """Returns the unweighted scalar; arguments as in `__call__`."""
 
-    def weight_at(self, step):
+    def weight_at(self, step, dtype="float32"):
         """The weight at a training step."""
-        return self.weight(step) if callable(self.weight) else self.weight
+        return number_at(self.weight, step, dtype)
 
     def __call__(self, posterior, prior, z, *, step, seed, sample_weight=None):
         """Returns the weighted scalar, averaged over the batch.
@@ -58,9 +58,10 @@ class Regularizer(abc.ABC):
             seed: int32 pair.
             sample_weight: `[batch]` or `None`.
         """
-        return self.weight_at(step) * self.penalty(
+        penalty = self.penalty(
             posterior, prior, z, step=step, seed=seed, sample_weight=sample_weight
         )
+        return self.weight_at(step, penalty.dtype) * penalty
 
     def get_config(self):
         """The arguments of the constructor, as for Keras layers."""
@@ -85,6 +86,11 @@ def check_number_or_schedule(value, name):
         return value
     rule = "a finite float >= 0 or a `keras.optimizers.schedules.LearningRateSchedule`"
     return check_number(value, name, rule)
+
+
+def number_at(value, step, dtype):
+    """A float, or a schedule at a training step, as a scalar of a dtype."""
+    return tf.cast(value(step) if callable(value) else value, dtype)
 
 
 def serialize_number(value):

@@ -7,6 +7,7 @@ from tfcvae import replicas
 from tfcvae.regularizers.base import check_number
 
 _MAX_STEP = 0.1
+_MAX_LOG_MULTIPLIER = 10.0
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -16,7 +17,7 @@ class GECO:
     It stands beside a `KL()`. The reconstruction enters the loss as `multiplier * (reconstruction -
     threshold)`, and the multiplier grows while a moving average of the difference is positive and
     shrinks while it is negative: `multiplier *= exp(rate * average)` in every training step, by at
-    most a tenth. It is logged as `geco`.
+    most a tenth, and stays between `exp(-10)` and `exp(10)`. It is logged as `geco`.
 
     Args:
         threshold: float, in nats.
@@ -54,7 +55,7 @@ class GECO:
         Args:
             reconstruction: scalar, the reconstruction term of a batch in nats.
         """
-        multiplier = tf.exp(tf.convert_to_tensor(self.variables[0]))
+        multiplier = tf.exp(tf.cast(self.variables[0], reconstruction.dtype))
         return multiplier, multiplier * (reconstruction - self.threshold)
 
     def update(self, reconstruction, rows):
@@ -65,10 +66,12 @@ class GECO:
             rows: int scalar, the number of rows of that batch.
         """
         difference = replicas.mean_over_rows(reconstruction, rows) - self.threshold
-        log_multiplier, average = (tf.convert_to_tensor(v) for v in self.variables)
+        log_multiplier, average = (tf.cast(v, difference.dtype) for v in self.variables)
         average += (1.0 - self.decay) * (difference - average)
         step = tf.clip_by_value(self.rate * average, -_MAX_STEP, _MAX_STEP)
-        for variable, value in zip(self.variables, (log_multiplier + step, average)):
+        bound = _MAX_LOG_MULTIPLIER
+        log_multiplier = tf.clip_by_value(log_multiplier + step, -bound, bound)
+        for variable, value in zip(self.variables, (log_multiplier, average)):
             variable.assign(value)
 
     def get_config(self):

@@ -9,6 +9,7 @@ from tfcvae.regularizers.base import (
     Regularizer,
     check_number,
     check_number_or_schedule,
+    number_at,
     serialize_number,
     weighted_mean,
 )
@@ -101,8 +102,7 @@ class KL(Regularizer):
         kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
         if self.capacity is None:
             return kl
-        capacity = self.capacity(step) if callable(self.capacity) else self.capacity
-        return tf.abs(kl - capacity)
+        return tf.abs(kl - number_at(self.capacity, step, kl.dtype))
 
     def _groups(self, posterior, prior, z, sample_weight):
         """The mean KL of each group of dimensions, or the total alone if it does not factorise."""

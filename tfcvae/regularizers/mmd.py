@@ -113,8 +113,9 @@ class MMD(Regularizer):
     def _unit(self, d2, event_size):
         """The squared distance that the scales multiply."""
         if self.bandwidth == "median":
-            median = tfp.stats.percentile(tf.stop_gradient(d2), 50.0, interpolation="midpoint")
-            return tf.maximum(median, 1e-6)
+            d2 = tf.reshape(tf.stop_gradient(d2), [-1])
+            d2 = tf.pad(d2, [[0, tf.cast(tf.size(d2) == 0, "int32")]])
+            return tf.maximum(tfp.stats.percentile(d2, 50.0, interpolation="midpoint"), 1e-6)
         return 2.0 * event_size if self.bandwidth is None else self.bandwidth
 
     def get_config(self):

@@ -38,7 +38,7 @@ def write(directory, model, examples, card, warmup):
     }
     (extra / CARD).write_text(json.dumps(facts, indent=2) + "\n")
     if warmup and importlib.util.find_spec("tensorflow_serving") is not None:
-        _write_warm_up(extra / WARM_UP, directory.name, examples)
+        _write_warm_up(extra / WARM_UP, examples)
 
 
 def signature_table(directory):
@@ -62,7 +62,7 @@ def _tensors(infos):
     }
 
 
-def _write_warm_up(path, model_name, examples):
+def _write_warm_up(path, examples):
     """A record of one request for every signature, that TensorFlow Serving runs when it loads."""
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 

@@ -1,5 +1,6 @@
 """Whether a version answers in the C++ loader as it did when it was exported."""
 
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,17 +44,24 @@ def check(path, tensorflow=None):
         The version of the TensorFlow library, and a list of `Comparison`s.
 
     Raises:
-        ValueError: if the directory is no such version, or the library cannot run it.
+        ValueError: if the directory is no such version, its recorded examples are missing or
+            damaged, or the library cannot run it.
     """
-    model = NativeModel(path, tensorflow)
-    with np.load(Path(path, "assets.extra", "examples.npz")) as file:
-        examples = {name: file[name] for name in file.files}
-    comparisons = []
+    with NativeModel(path, tensorflow) as model:
+        examples = _read(Path(path, "assets.extra", "examples.npz"))
+        return model.version, list(_comparisons(model, examples, path))
+
+
+def _comparisons(model, examples, path):
     for name in model.card["signatures"]:
         prefix = f"{name}/inputs/"
         inputs = {k.removeprefix(prefix): v for k, v in examples.items() if k.startswith(prefix)}
-        if not inputs:  # The default signature is another name of the first.
+        if name == "serving_default":  # Another name of the first.
             continue
+        if not inputs:
+            raise ValueError(
+                f"'{path}' must have recorded inputs of every signature: not of {name}"
+            )
         for output, found in model.run(name, **inputs).items():
             expected = examples[f"{name}/outputs/{output}"]
             scale = np.maximum(1.0, np.abs(expected))
@@ -61,5 +69,12 @@ def check(path, tensorflow=None):
             same_shape = found.shape == expected.shape and np.isfinite(difference)
             tolerance = TOLERANCES.get(name, DEFAULT_TOLERANCE)
             difference = difference if same_shape else float("inf")
-            comparisons.append(Comparison(name, output, difference, tolerance))
-    return model.version, comparisons
+            yield Comparison(name, output, difference, tolerance)
+
+
+def _read(path):
+    try:
+        with np.load(path) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"'{path}' must hold recorded examples. Received: {error!r}") from error

@@ -32,6 +32,8 @@ def read_card(path):
 class NativeModel:
     """A SavedModel of `serving.export` in a session of the C++ library.
 
+    It lasts until `close`, or the end of a `with` statement.
+
     Args:
         path: directory of one version.
         tensorflow: directory of the `tensorflow` package whose library loads the model; by default
@@ -51,6 +53,21 @@ class NativeModel:
             self._session = self._library.TF_LoadSessionFromSavedModel(
                 options, None, str(path).encode(), tags, 1, self._graph, None, status
             )
+        self._library.TF_DeleteSessionOptions(options)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        """Frees the session and its graph, after which nothing can be run."""
+        if self._session is not None:
+            with self._status() as status:
+                self._library.TF_DeleteSession(self._session, status)
+            self._library.TF_DeleteGraph(self._graph)
+            self._session = None
 
     @property
     def version(self):
@@ -66,8 +83,12 @@ class NativeModel:
 
         Returns:
             Dict of arrays.
+
+        Raises:
+            ValueError: if there is no such signature, its inputs are others, or the library cannot
+                run it on them.
         """
-        infos = self.card["signatures"][signature]
+        infos = self._infos(signature, inputs)
         fed = [_Tensor(self._library, inputs[name]) for name in infos["inputs"]]
         keys = [self._output(info["tensor"]) for info in infos["inputs"].values()]
         wanted = [self._output(info["tensor"]) for info in infos["outputs"].values()]
@@ -90,6 +111,24 @@ class NativeModel:
             for tensor in fed:
                 tensor.delete()
         return dict(zip(infos["outputs"], (self._array(result) for result in results)))
+
+    def _infos(self, signature, inputs):
+        """The tensors of a signature, after a check of its inputs."""
+        if self._session is None:
+            raise ValueError("The model is closed")
+        signatures = self.card["signatures"]
+        if signature not in signatures:
+            raise ValueError(
+                f"Argument `signature` must be one of {sorted(signatures)}. "
+                f"Received: signature={signature!r}"
+            )
+        expected = {k: info["dtype"] for k, info in signatures[signature]["inputs"].items()}
+        received = {k: np.asarray(value).dtype.name for k, value in inputs.items()}
+        if received != expected:
+            raise ValueError(
+                f"The inputs of {signature!r} must be {expected}. Received: {received}"
+            )
+        return signatures[signature]
 
     def _output(self, tensor_name):
         name, index = tensor_name.split(":")
@@ -149,9 +188,12 @@ def _load_library(directory):
         "TF_DeleteStatus": (None, [p]),
         "TF_NewGraph": (p, []),
         "TF_NewSessionOptions": (p, []),
+        "TF_DeleteSessionOptions": (None, [p]),
         "TF_GetCode": (i, [p]),
         "TF_Message": (ctypes.c_char_p, [p]),
         "TF_LoadSessionFromSavedModel": (p, [p, p, ctypes.c_char_p, p, i, p, p, p]),
+        "TF_DeleteSession": (None, [p, p]),
+        "TF_DeleteGraph": (None, [p]),
         "TF_GraphOperationByName": (p, [p, ctypes.c_char_p]),
         "TF_AllocateTensor": (p, [i, p, i, ctypes.c_size_t]),
         "TF_TensorData": (p, [p]),

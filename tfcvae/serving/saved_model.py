@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from tfcvae import shapes
-from tfcvae.models import VAE
+from tfcvae.models import CVAE, VAE
 from tfcvae.serving.card import write as write_card
 from tfcvae.serving.examples import example_inputs, record
 from tfcvae.serving.signatures import cvae_signatures, vae_signatures
@@ -51,6 +51,10 @@ def export(model, base_dir, version=None, warmup=True, card=None):
     Raises:
         ValueError: if the model has never been built, or the version exists.
     """
+    if not isinstance(model, (VAE, CVAE)):
+        raise ValueError(
+            f"Argument `model` must be a `tfcvae.VAE` or `tfcvae.CVAE`. Received: model={model}"
+        )
     if not model.built:
         raise ValueError(
             "Argument `model` must be built, by `fit`, `build` or a first call. "
@@ -58,14 +62,12 @@ def export(model, base_dir, version=None, warmup=True, card=None):
         )
     base_dir = Path(base_dir)
     base_dir.mkdir(parents=True, exist_ok=True)
-    numbers = [int(path.name) for path in base_dir.iterdir() if path.name.isdigit()]
-    if version is None:
-        version = max(numbers, default=0) + 1
-    target = base_dir / str(shapes.check_positive_int(version, "version"))
-    if target.exists():
-        raise ValueError(
-            f"Argument `version` must be new in {base_dir}. Received: version={version}"
-        )
+    if version is not None:
+        shapes.check_positive_int(version, "version")
+        if (base_dir / str(version)).exists():
+            raise ValueError(
+                f"Argument `version` must be new in {base_dir}. Received: version={version}"
+            )
     signatures = vae_signatures(model) if isinstance(model, VAE) else cvae_signatures(model)
     archive = keras.export.ExportArchive()
     archive.track(model)
@@ -78,10 +80,22 @@ def export(model, base_dir, version=None, warmup=True, card=None):
         examples = record(staging, example_inputs(model, signatures))
         write_card(staging, model, examples, card, warmup)
         staging.chmod(0o755)
-        os.rename(staging, target)
+        return _publish(staging, base_dir, version)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-    return target
+
+
+def _publish(staging, base_dir, version):
+    """Renames a finished directory to its version; another process may publish meanwhile."""
+    while True:
+        numbers = [int(path.name) for path in base_dir.iterdir() if path.name.isdigit()]
+        target = base_dir / str(version or max(numbers, default=0) + 1)
+        try:
+            os.rename(staging, target)
+            return target
+        except OSError:
+            if version is not None or not target.exists():
+                raise
 
 
 def _as_float32(function):

@@ -1,5 +1,6 @@
 """Layers with random weights, for Bayesian neural networks."""
 
+from tfcvae.layers.bayesian.base import BayesianLayer
 from tfcvae.layers.bayesian.convolution import (
     Convolution1DFlipout,
     Convolution1DReparameterization,
@@ -20,6 +21,7 @@ from tfcvae.layers.bayesian.posteriors import (
 from tfcvae.layers.bayesian.variational import DenseVariational
 
 __all__ = [
+    "BayesianLayer",
     "Convolution1DFlipout",
     "Convolution1DReparameterization",
     "Convolution2DFlipout",

@@ -1,6 +1,9 @@
 """What the layers with random weights share."""
 
 import abc
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -11,9 +14,20 @@ from tfcvae.layers.bayesian.posteriors import (
     default_mean_field_normal_fn,
     default_multivariate_normal_fn,
 )
+from tfcvae.registration import check_registered
 from tfcvae.weights import WeightKL, divergence
 
 tfd = tfp.distributions
+
+
+_FUNCTIONS = ("kernel_posterior_fn", "kernel_prior_fn", "bias_posterior_fn", "bias_prior_fn")
+
+
+class Weights(NamedTuple):
+    """The functions that make posterior and prior of some weights; no prior, no KL."""
+
+    posterior: Callable
+    prior: Callable | None
 
 
 class BayesianLayer(keras.layers.Layer, abc.ABC):
@@ -27,9 +41,9 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         num_examples: int, the number of training examples: the loss of a batch is a mean over
             examples, of which each bears its share of the KL.
         activation: activation function.
-        kernel_posterior_fn: function `(dtype, shape, name, trainable, add_variable_fn)` that
-            returns a function without arguments that makes q(kernel); independent normal weights
-            if `None`.
+        kernel_posterior_fn: function `(dtype, shape, name, trainable, add_variable_fn)`, registered
+            with Keras, that returns a function without arguments that makes q(kernel); independent
+            normal weights if `None`.
         kernel_prior_fn: the same for p(kernel); independent standard normal weights if `None`.
         bias_posterior_fn: the same for q(bias); a bias without randomness if `"deterministic"`, no
             bias if `None`.
@@ -38,8 +52,8 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         **kwargs: arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: if an argument is out of its range, or a function returns a distribution
-            instead of a function that makes it.
+        ValueError: if an argument is out of its range, a function is not registered, or it returns
+            a distribution instead of a function that makes it.
     """
 
     def __init__(
@@ -62,6 +76,10 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         self.kernel_prior_fn = kernel_prior_fn or default_multivariate_normal_fn
         self.bias_posterior_fn = bias_posterior_fn
         self.bias_prior_fn = bias_prior_fn
+        for name in _FUNCTIONS:
+            function = getattr(self, name)
+            if function is not None and not hasattr(function, "get_config"):
+                check_registered(function, name)
         self.seed = seeds.base_seed(seed)
         self._generator = keras.random.SeedGenerator(self.seed)
 
@@ -82,45 +100,45 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
 
     def build(self, input_shape):
         shape = tuple(self.kernel_shape(input_shape))
-        self._kernel = self._pair("kernel", shape)
+        self._kernel = self._make_weights("kernel", shape)
         self._bias = None
         if self.bias_posterior_fn is not None:
-            self._bias = self._pair("bias", shape[-1:])
+            self._bias = self._make_weights("bias", shape[-1:])
         if self.needs_factors:
-            check_factorised(self._kernel[0]())
+            check_factorised(self._kernel.posterior())
         if self.trainable_weights:
             self.trainable_weights[0].regularizer = WeightKL(self.kl, self.num_examples)
 
     def kl(self):
         """KL(q || p) in nats, of kernel and bias."""
-        pairs = [self._kernel, *([self._bias] if self._bias else [])]
-        kls = [divergence(self, q(), p()) for q, p in pairs if p is not None]
+        random = [w for w in (self._kernel, self._bias) if w is not None and w.prior is not None]
+        kls = [divergence(self, weights.posterior(), weights.prior()) for weights in random]
         return tf.add_n(kls) if kls else tf.zeros((), self.variable_dtype)
 
     def call(self, inputs, training=None):
         seed = seeds.weight_seed(self._generator, self.seed, training)
-        posterior = self._kernel[0]()
+        posterior = self._kernel.posterior()
         if seed is None:
             result = self.product(inputs, tf.cast(posterior.mean(), inputs.dtype))
         else:
             kernel_seed, bias_seed = seeds.split(seed)
             result = self.outputs(inputs, posterior, kernel_seed)
         if self._bias is not None:
-            bias = self._bias[0]()
+            bias = self._bias.posterior()
             bias = bias.mean() if seed is None else bias.sample(seed=bias_seed)
             result += tf.cast(bias, result.dtype)
         return self.activation(result)
 
-    def _pair(self, name, shape):
-        """The functions that make posterior and prior of some weights, the prior's or `None`."""
+    def _make_weights(self, name, shape):
         result = []
+        add_weight = functools.partial(self.add_weight, autocast=False)
         for part in ("posterior", "prior"):
             function = getattr(self, f"{name}_{part}_fn")
             if function is None:
                 result.append(None)
                 continue
             made = function(
-                self.variable_dtype, shape, f"{name}_{part}", self.trainable, self.add_weight
+                self.variable_dtype, shape, f"{name}_{part}", self.trainable, add_weight
             )
             if isinstance(made, tfd.Distribution) or not callable(made):
                 raise ValueError(
@@ -129,15 +147,14 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
                     f"Received: {made}"
                 )
             result.append(made)
-        return result
+        return Weights(*result)
 
     def get_config(self):
-        functions = ("kernel_posterior_fn", "kernel_prior_fn", "bias_posterior_fn", "bias_prior_fn")
         return {
             **super().get_config(),
             "num_examples": self.num_examples,
             "activation": keras.activations.serialize(self.activation),
-            **{n: keras.saving.serialize_keras_object(getattr(self, n)) for n in functions},
+            **{n: keras.saving.serialize_keras_object(getattr(self, n)) for n in _FUNCTIONS},
             "seed": self.seed,
         }
 
@@ -187,7 +204,8 @@ def flipout(layer, inputs, posterior, seed):
 def local_reparameterization(layer, inputs, posterior, seed):
     """A draw of each output from its own normal distribution."""
     mean = layer.product(inputs, tf.cast(posterior.mean(), inputs.dtype))
-    variance = layer.product(inputs**2, tf.cast(posterior.variance(), inputs.dtype))
+    variance = posterior.variance()
+    variance = layer.product(tf.cast(inputs, variance.dtype) ** 2, variance)
     seed = replicas.own_seed(seed)
-    noise = tf.random.stateless_normal(tf.shape(mean), seed, dtype=mean.dtype)
-    return mean + tf.sqrt(tf.maximum(variance, 1e-12)) * noise
+    noise = tf.random.stateless_normal(tf.shape(mean), seed, dtype=variance.dtype)
+    return mean + tf.cast(tf.sqrt(tf.maximum(variance, 1e-12)) * noise, mean.dtype)

@@ -17,6 +17,7 @@ from tfcvae.layers.bayesian.base import (
 class _Dense(BayesianLayer, abc.ABC):
     def __init__(self, units, num_examples, activation=None, **kwargs):
         super().__init__(num_examples, activation, **kwargs)
+        self.supports_masking = True
         self.units = shapes.check_positive_int(units, "units")
 
     def kernel_shape(self, input_shape):

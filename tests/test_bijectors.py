@@ -1,0 +1,67 @@
+"""Orders of the dimensions between the steps of a flow, and what a step's network sees."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcvae import bijectors
+from tfcvae.bijectors.mixing import random_orders
+
+over = pytest.mark.parametrize
+
+
+@over("event_size", [2, 3, 4, 5, 20, 50])
+@over("of_coupling", [True, False])
+def test_no_dimension_is_left_out_for_long(event_size, of_coupling):
+    num_passive = (event_size + 1) // 2 if of_coupling else 1
+    dimensions = np.arange(event_size)
+    passive = [set(dimensions[:num_passive])]
+    for order in random_orders(event_size, num_passive, 30):
+        dimensions = dimensions[order]
+        passive.append(set(dimensions[:num_passive]))
+    assert not set.intersection(*passive[:3])
+    for first, second in zip(passive, passive[1:]):
+        assert first != second
+    for window in zip(passive, passive[1:], passive[2:], passive[3:]):
+        assert not set.intersection(*window)
+
+
+def test_one_dimension_has_one_order():
+    assert list(random_orders(1, 1, 2)) == [[0], [0]]
+
+
+@over("kind", [bijectors.Coupling, bijectors.Autoregressive])
+def test_every_dimension_of_a_flow_depends_on_another(kind):
+    """An affine function of its own coordinate alone would leave a normal base normal."""
+    size = 7
+    chain = bijectors.flow(lambda name: kind(size, None, (16,), name=name), size, 3)
+    chain.build(None)
+    rng = np.random.default_rng(0)
+    for weight in chain.trainable_weights:
+        weight.assign_add(rng.normal(size=weight.shape))
+    z = tf.constant(rng.normal(size=(1, size)), "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        x = chain(None).forward(z)
+    jacobian = tape.batch_jacobian(x, z)[0].numpy()
+    assert np.all(np.sum(jacobian != 0, axis=1) > 1)
+
+
+@over("hidden_units", [(2,), (3, 20), (20,)])
+def test_outputs_see_all_dimensions_before_them(hidden_units):
+    net = bijectors.Conditioner(6, 1, hidden_units, autoregressive=True, activation="tanh")
+    net.build((None, 6))
+    for weight in net.weights:
+        weight.assign(tf.ones_like(weight) * 0.3)
+    z = tf.zeros([1, 6])
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        outputs = net(z)[..., 0]
+    seen = tape.batch_jacobian(outputs, z)[0].numpy() != 0
+    assert not np.any(np.triu(seen))
+    assert np.all(seen[-1, :-1]) and np.all(seen[1:, 0])
+
+
+def test_orders_must_be_permutations():
+    with pytest.raises(ValueError, match="`order`"):
+        bijectors.Permutation([0, 2])
