@@ -1,9 +1,9 @@
 """Checks and executes the lessons.
 
-    python tutorials/notebooks.py check                 both editions agree, and keep to the limits
-    python tutorials/notebooks.py run [NAME ...]        executes lessons in full and saves both editions
-    python tutorials/notebooks.py run --fast            executes them in fast mode and saves nothing
-    python tutorials/notebooks.py translated NAME       notes that every Vietnamese cell is up to date
+    python tutorials/notebooks.py check              both editions agree, and keep to the limits
+    python tutorials/notebooks.py run [NAME ...]     executes lessons in full and saves them
+    python tutorials/notebooks.py run --fast         executes them in fast mode and saves nothing
+    python tutorials/notebooks.py translated NAME    notes that the Vietnamese cells are up to date
 
 The code of both editions is the same, so it runs once, in English, and both receive its outputs.
 """
