@@ -247,13 +247,13 @@ def test_a_random_bias_has_a_kl_of_its_own():
 
 
 @keras.saving.register_keras_serializable("tests")
-def laplace(dtype, shape, name, trainable, add_variable_fn):
+def laplace_weights(dtype, shape, name, trainable, add_variable_fn):
     zeros = tf.zeros(shape, dtype)
     return lambda: tfd.Independent(tfd.Laplace(zeros, tf.ones_like(zeros)), len(shape))
 
 
 def test_a_kl_without_a_formula_is_drawn():
-    layer = layers.DenseReparameterization(100, 1, kernel_prior_fn=laplace)
+    layer = layers.DenseReparameterization(100, 1, kernel_prior_fn=laplace_weights)
     layer.build((None, 100))
     q, p = layer._kernel.posterior(), layer._kernel.prior()
     w = q.sample(100, seed=(0, 1))
@@ -438,7 +438,10 @@ def test_a_row_of_zeros_has_finite_slopes_in_half_precision():
 def test_a_kl_without_a_formula_is_drawn_once_in_a_step():
     def net():
         return keras.Sequential(
-            [keras.Input((3,)), layers.DenseReparameterization(3, 10, kernel_prior_fn=laplace)]
+            [
+                keras.Input((3,)),
+                layers.DenseReparameterization(3, 10, kernel_prior_fn=laplace_weights),
+            ]
         )
 
     vae = tfcvae.VAE(
