@@ -4,6 +4,7 @@ A contender is a script that speaks `contenders/turns.py`: it warms up, waits, d
 work whenever it is asked to, and answers with the seconds that the turn took.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -11,6 +12,15 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "contenders"
+
+
+def parser(description, rounds):
+    """The arguments that the benchmarks against peers share."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--peers", metavar="PYTHON", help="interpreter with benchmarks/peers.txt")
+    made.add_argument("--rounds", type=int, default=rounds)
+    made.add_argument("--table", action="store_true", help="only print the tables")
+    return made
 
 
 class Contender:

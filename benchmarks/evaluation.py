@@ -6,8 +6,6 @@
 A speed is the median over the rounds of the ratio to Pythae at its best batch size within a round.
 """
 
-import argparse
-
 import common
 import duel
 from contenders import nll_sizes
@@ -53,11 +51,7 @@ def table():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", metavar="PYTHON", help="interpreter with benchmarks/peers.txt")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--table", action="store_true")
-    arguments = parser.parse_args()
+    arguments = duel.parser(__doc__.splitlines()[0], rounds=9).parse_args()
     if arguments.table:
         return table()
     turns = duel.duel(contenders(arguments.peers), arguments.rounds)

@@ -7,8 +7,6 @@
 flow, dimension, number of steps and direction; rows that are in the results are not run again.
 """
 
-import argparse
-
 import common
 import duel
 from contenders import flow_sizes
@@ -57,11 +55,7 @@ def table():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", metavar="PYTHON", help="interpreter with benchmarks/peers.txt")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--table", action="store_true")
-    arguments = parser.parse_args()
+    arguments = duel.parser(__doc__.splitlines()[0], rounds=5).parse_args()
     if arguments.table:
         return table()
     present = {key(row) for row in common.read_rows(RESULTS)}

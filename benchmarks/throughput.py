@@ -9,8 +9,6 @@ of one epoch each, in alternating order; a speed is the median over the rounds o
 Pythae (where it has the model, else to the loop in PyTorch) within a round.
 """
 
-import argparse
-
 import common
 import duel
 
@@ -73,12 +71,9 @@ def table():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peers", metavar="PYTHON", help="interpreter with benchmarks/peers.txt")
+    parser = duel.parser(__doc__.splitlines()[0], rounds=7)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=WORKLOADS)
     parser.add_argument("--only", nargs="+", help="names of contenders, or parts of them")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     if arguments.table:
         return table()

@@ -235,7 +235,7 @@ def test_data_without_end_are_refused():
 def test_the_null_of_a_gap_follows_the_seed():
     vae = tfcvae.VAE(layers.IndependentNormal(2), layers.IndependentNormal(3))
     x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
-    nulls = [evaluation.prior_gap(vae, x, num_permutations=20, seed=s).null for s in (0, 1)]
+    nulls = [evaluation.prior_gap(vae, x, num_permutations=20, seed=s).null for s in (0, (0, -1))]
     assert not np.array_equal(*nulls)
 
 

@@ -1,4 +1,4 @@
-"""Functions that Keras can save by name."""
+"""Functions that Keras can save."""
 
 import keras
 
@@ -13,3 +13,8 @@ def check_registered(function, name):
             f"Received: {name}={function}"
         )
     return function
+
+
+def check_savable(function, name):
+    """Returns what `check_registered` does, or a callable object with a configuration."""
+    return function if hasattr(function, "get_config") else check_registered(function, name)

@@ -47,7 +47,7 @@ def main():
     workload = sys.argv[1]
     multiply_adds, weights = work(workload)
     rows = sizes.ROWS[workload]
-    batch_size = sizes.CVAE_BATCH if workload == "cvae" else sizes.BATCH
+    batch_size = sizes.batch_size(workload)
     a = tf.random.normal([SIDE, SIDE])
     product = tf.function(lambda: tf.matmul(a, a))
     source = np.ones(1 << 27, "uint8")

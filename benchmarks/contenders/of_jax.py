@@ -143,7 +143,7 @@ def loss_of(workload):
 
 def main():
     workload, mode = sys.argv[1:]
-    batch_size = sizes.CVAE_BATCH if workload == "cvae" else sizes.BATCH
+    batch_size = sizes.batch_size(workload)
     x = jnp.asarray(sizes.images(workload))
     weights, loss = loss_of(workload)
     optimizer = optax.adam(1e-3)

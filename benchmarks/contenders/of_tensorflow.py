@@ -116,7 +116,7 @@ def loss_of(workload):
 def main():
     workload, mode = sys.argv[1:]
     x = sizes.images(workload)
-    batch_size = sizes.CVAE_BATCH if workload == "cvae" else sizes.BATCH
+    batch_size = sizes.batch_size(workload)
     variables, loss = loss_of(workload)
     optimizer = keras.optimizers.Adam(1e-3)
     optimizer.build(variables)

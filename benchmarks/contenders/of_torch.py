@@ -100,7 +100,7 @@ def loss_of(workload):
 
 def main():
     workload = sys.argv[1]
-    batch_size = sizes.CVAE_BATCH if workload == "cvae" else sizes.BATCH
+    batch_size = sizes.batch_size(workload)
     x = torch.from_numpy(sizes.images(workload))
     if workload == "conv":
         x = x.permute(0, 3, 1, 2).contiguous()

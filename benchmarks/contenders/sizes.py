@@ -15,6 +15,11 @@ CVAE_LATENTS = 50
 CVAE_TARGETS = 588
 
 
+def batch_size(workload):
+    """The rows of a batch."""
+    return CVAE_BATCH if workload == "cvae" else BATCH
+
+
 def images(workload):
     """Random binary images, `[rows, 784]` or `[rows, 28, 28, 1]`, float32."""
     import numpy as np

@@ -149,8 +149,10 @@ def prior_gap(model, data, num_permutations=500, batch_size=500, seed=0):
         is_conditional[:] = [prior.batch_shape.rank > 0]
         return tf.stack([posterior.sample(seed=q_seed), draw(prior, 1, rows, p_seed)[0]], 1)
 
+    seed = seeds.as_seed(seed)
     z = _over(model, data, both, batch_size, seed)
-    return mmd_test(z[:, 0], z[:, 1], num_permutations, paired=is_conditional[0], seed=seed)
+    null_seed = seed.numpy().view("uint32").tolist()
+    return mmd_test(z[:, 0], z[:, 1], num_permutations, paired=is_conditional[0], seed=null_seed)
 
 
 def _over(model, data, function, batch_size, seed=0):

@@ -41,12 +41,7 @@ def mask_scores(
     """
     target = np.asarray(target)
     references = target[None] if references is None else references
-    law = {"references": references, "references_are": "draws"}
-    if modes is not None:
-        law = {"references": modes, "references_are": "population"}
-        law["reference_weights"] = probabilities
-    elif len(references) < 2:
-        law["references_are"] = "population"
+    is_population = modes is not None or len(references) < 2
     found = {
         "pixel_accuracy": pixel_accuracy(prediction, target).mean(),
         "iou": intersection_over_union(prediction, target).mean(),
@@ -54,7 +49,12 @@ def mask_scores(
         "sampled_iou": pairwise_iou(samples, target[None]).mean(),
         "matched_iou": hungarian_iou(samples, references).mean(),
         "diversity": sample_diversity(samples).mean(),
-        "generalized_energy_distance": generalized_energy_distance(samples, **law).mean(),
+        "generalized_energy_distance": generalized_energy_distance(
+            samples,
+            references if modes is None else modes,
+            references_are="population" if is_population else "draws",
+            reference_weights=None if modes is None else probabilities,
+        ).mean(),
     }
     if modes is not None:
         groups = np.zeros(len(target), int) if groups is None else groups

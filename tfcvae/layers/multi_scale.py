@@ -79,8 +79,9 @@ class MultiScale(keras.layers.Layer):
     def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(input_shape)
-        maps = getattr(self.network, "map_shapes", None) or [self.layer.feature_shape]
-        self._has_trunk = hasattr(self.network, "map_shapes")
+        maps = getattr(self.network, "map_shapes", None)
+        self._has_trunk = maps is not None
+        maps = maps or [self.layer.feature_shape]
         self._has_maps = len(maps[0]) == 3
         self._sources = [_source(maps, head.event_shape) for head in self.heads]
         for head, source in zip(self.heads, self._sources):

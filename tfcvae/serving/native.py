@@ -53,7 +53,7 @@ class NativeModel:
             self._session = self._library.TF_LoadSessionFromSavedModel(
                 options, None, str(path).encode(), tags, 1, self._graph, None, status
             )
-        self._library.TF_DeleteSessionOptions(options)
+            self._library.TF_DeleteSessionOptions(options)
 
     def __enter__(self):
         return self

@@ -14,7 +14,7 @@ from tfcvae.layers.bayesian.posteriors import (
     default_mean_field_normal_fn,
     default_multivariate_normal_fn,
 )
-from tfcvae.registration import check_registered
+from tfcvae.registration import check_savable
 from tfcvae.weights import WeightKL, divergence
 
 tfd = tfp.distributions
@@ -78,8 +78,8 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
         self.bias_prior_fn = bias_prior_fn
         for name in _FUNCTIONS:
             function = getattr(self, name)
-            if function is not None and not hasattr(function, "get_config"):
-                check_registered(function, name)
+            if function is not None:
+                check_savable(function, name)
         self.seed = seeds.base_seed(seed)
         self._generator = keras.random.SeedGenerator(self.seed)
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from tfcvae import seeds, shapes
 from tfcvae.layers.center import center
-from tfcvae.registration import check_registered
+from tfcvae.registration import check_savable
 from tfcvae.weights import WeightKL, divergence
 
 
@@ -65,8 +65,8 @@ class DenseVariational(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
         self.units = shapes.check_positive_int(units, "units")
-        self.make_posterior_fn = check_registered(make_posterior_fn, "make_posterior_fn")
-        self.make_prior_fn = check_registered(make_prior_fn, "make_prior_fn")
+        self.make_posterior_fn = check_savable(make_posterior_fn, "make_posterior_fn")
+        self.make_prior_fn = check_savable(make_prior_fn, "make_prior_fn")
         self.num_examples = shapes.check_positive_int(num_examples, "num_examples")
         self.activation = keras.activations.get(activation)
         self.use_bias = bool(use_bias)
