@@ -3,6 +3,7 @@ import types
 import constructors
 import numpy as np
 import pytest
+from matplotlib import style
 from matplotlib.figure import Figure
 
 import tfcvae
@@ -279,3 +280,12 @@ def test_more_latents_and_conditional_priors_are_a_pair_plot(conditional):
     figure = plotting.latents(model, data, num_dimensions=3)
     assert len(figure.axes) == count * (count + 1) // 2
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["prior", "posterior"]
+
+
+def test_the_style_is_one_of_matplotlib():
+    with style.context(plotting.STYLE):
+        figure = Figure()
+        axis = figure.add_subplot()
+        (first,), (second,) = axis.plot([0, 1]), axis.plot([1, 0])
+    assert (first.get_color(), second.get_color()) == ("#0072b2", "#d55e00")
+    assert not axis.spines["top"].get_visible()

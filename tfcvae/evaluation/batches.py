@@ -37,14 +37,19 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
         shape = checks.check_data(model, *arrays)
         dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
     model._ensure_built(shape)
-    compiled = tf.function(function, autograph=False, reduce_retracing=True)
     seed = seeds.as_seed(seed)
+    specs = _inputs(dataset.element_spec), tf.TensorSpec.from_tensor(seed)
+    compiled = tf.function(function, autograph=False).get_concrete_function(*specs)
     total = dataset.cardinality().numpy()
     progress = keras.utils.Progbar(total if total > 0 else None, verbose=verbose, unit_name="batch")
     results = []
     for i, batch in enumerate(dataset):
-        x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        inputs = (x,) if y is None else (x, y)
-        results.append(compiled(inputs, seeds.fold_in(seed, i)).numpy())
+        results.append(compiled(_inputs(batch), seeds.fold_in(seed, i)).numpy())
         progress.update(i + 1, [(name, results[-1].mean())] if verbose else None)
     return np.concatenate(results)
+
+
+def _inputs(batch):
+    """What a model sees of a batch of a dataset, without the weights of its examples."""
+    x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
+    return (x,) if y is None else (x, y)

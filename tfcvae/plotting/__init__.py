@@ -6,13 +6,14 @@ They need no display and no closing, and notebooks show them. Images are `[n, he
 """
 
 from tfcvae.plotting.curves import history, latent_scatter
-from tfcvae.plotting.figures import save
+from tfcvae.plotting.figures import STYLE, save
 from tfcvae.plotting.images import HIDDEN_COLOR, completions, reconstructions, samples
 from tfcvae.plotting.latents import latents
 from tfcvae.plotting.segmentation import segmentations
 
 __all__ = [
     "HIDDEN_COLOR",
+    "STYLE",
     "completions",
     "history",
     "latent_scatter",

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import color_sequences
 from matplotlib.ticker import MaxNLocator
 
-from tfcvae.plotting.figures import Figure
+from tfcvae.plotting.figures import STYLE, Figure
 
 _CURVE_COLORS = {"training": "#0072b2", "validation": "#d55e00"}
 _LABEL_COLORS = color_sequences["petroff10"]
@@ -108,7 +108,7 @@ def latent_scatter(z, labels=None):
 
 def style_plot(axis, xlabel, ylabel):
     """Gives an axis the look of all plots."""
-    axis.set(xlabel=xlabel, ylabel=ylabel, axisbelow=True)
+    axis.set(xlabel=xlabel, ylabel=ylabel, axisbelow=STYLE["axes.axisbelow"])
     axis.spines[["top", "right"]].set_visible(False)
-    axis.title.set_fontsize(10)
-    axis.grid(color="#e6e6e6", linewidth=0.6)
+    axis.title.set_fontsize(STYLE["axes.titlesize"])
+    axis.grid(color=STYLE["grid.color"], linewidth=STYLE["grid.linewidth"])

@@ -4,9 +4,29 @@ import io
 import math
 
 import numpy as np
+from matplotlib import cycler
 from matplotlib.figure import Figure as _MatplotlibFigure
 
 from tfcvae.files import replacing
+
+STYLE = {
+    "axes.prop_cycle": cycler(
+        color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
+    ),
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.markersize": 4,
+}
+"""The look of all plots, for `matplotlib.pyplot.style.use`; its colours (Okabe and Ito) can be told
+apart by readers who see fewer of them."""
 
 
 class Figure(_MatplotlibFigure):
