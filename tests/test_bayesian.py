@@ -111,7 +111,7 @@ def test_bayesian_normal_trains_to_the_conjugate_posterior_inside_a_model():
         seed=0,
     )
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 300)
-    model.compile(keras.optimizers.Adam(schedule), jit_compile=True)
+    model.compile(keras.optimizers.Adam(schedule), **FAST)
     data = tf.data.Dataset.from_tensors(z).repeat()
     model.fit(data, epochs=1, steps_per_epoch=300, verbose=0)
     loc, count, a, b = conjugate(Z, 0.0, 1.0, 1.0, 1.0)
@@ -129,6 +129,7 @@ def test_bayesian_normal_trains_to_the_conjugate_posterior_inside_a_model():
 # ---- Bayesian linear regression -------------------------------------------------------------
 
 N, NOISE = 60, 0.5
+FAST = {"jit_compile": True, "steps_per_execution": 100}
 RNG = np.random.default_rng(5)
 INPUTS = RNG.normal(size=(N, 2)) @ np.array([[1.0, 0.8], [0.0, 0.6]])
 TARGETS = INPUTS @ np.array([[1.5], [-0.7]]) + NOISE * RNG.normal(size=(N, 1))
@@ -165,7 +166,7 @@ def test_the_weights_of_a_linear_regression_are_known(name):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([REGRESSIONS[name]()])
     schedule = keras.optimizers.schedules.CosineDecay(0.05, 2500)
-    model.compile(keras.optimizers.Adam(schedule), negative_log_likelihood, jit_compile=True)
+    model.compile(keras.optimizers.Adam(schedule), negative_log_likelihood, **FAST)
     copies = 20  # in one batch, to average the noise of the draws
     x, y = np.tile(INPUTS, (copies, 1)), np.tile(TARGETS, (copies, 1))
     data = tf.data.Dataset.from_tensors((x.astype("float32"), y.astype("float32"))).repeat()

@@ -241,7 +241,7 @@ def test_the_configuration_makes_the_same_layer(name):
     assert [w.dtype for w in copy.weights] == [w.dtype for w in layer.weights]
 
 
-@over({**TABLE, **RANDOM})
+@mostly({**TABLE, **RANDOM})
 def test_a_keras_file_restores_a_layer_by_itself(name, tmp_path):
     layer, inputs = made(name)
     model = Alone(layer, free=inputs is None)

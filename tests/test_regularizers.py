@@ -445,7 +445,7 @@ def test_geco_reaches_its_threshold_and_is_restored(tmp_path):
     x = np.random.default_rng(0).normal(size=(64, 2)) @ RNG.normal(size=(2, 4))
     x = x.astype("float32")
     model = geco_vae(2.0, rate=0.01)
-    model.compile(keras.optimizers.Adam(0.01), jit_compile=True)
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=True, steps_per_execution=100)
     data = tf.data.Dataset.from_tensors(x).repeat()
     logs = model.fit(data, epochs=3, steps_per_epoch=1000, verbose=0).history
     assert logs["reconstruction"][-1] == pytest.approx(2.0, abs=0.25)
@@ -531,7 +531,7 @@ def test_importance_weighted_training_ends_above_the_elbo():
             importance_weighted=weighted,
         )
         x = constructors.MASKS.reshape(16, 12)
-        model.compile(keras.optimizers.Adam(0.02), jit_compile=True)
+        model.compile(keras.optimizers.Adam(0.02), jit_compile=True, steps_per_execution=100)
         data = tf.data.Dataset.from_tensors(x).repeat()
         model.fit(data, epochs=1, steps_per_epoch=300, verbose=0)
         bounds[weighted] = float(tf.reduce_mean(model.log_prob(x, 8, seed=0)))
