@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 DEMO := runs/demo
 
 .NOTPARALLEL:
-.PHONY: help demo picture test lint clean distclean
+.PHONY: help demo picture test lint tutorials check-tutorials docs clean distclean
 
 help:
 	@echo "make demo       install into $(VENV), train a CVAE on the embedded digits, draw and export it"
 	@echo "make picture    make demo, then renew the picture of the README"
 	@echo "make test       install what the tests need into $(VENV) and run them"
 	@echo "make lint       ruff: check and format --check"
+	@echo "make tutorials  execute all lessons in full, both editions, and renew their index"
+	@echo "make check-tutorials  compare the editions and execute every lesson in fast mode"
+	@echo "make docs       build the documentation site into build/docs"
 	@echo "make clean      remove caches, builds and what make demo wrote"
 	@echo "make distclean  make clean, and remove $(VENV)"
 	@echo
@@ -33,6 +36,22 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+tutorials: $(VENV)/.installed-dev
+	$(BIN)/python tutorials/notebooks.py run
+	$(BIN)/python tutorials/pages.py
+
+check-tutorials: $(VENV)/.installed-dev
+	$(BIN)/python tutorials/notebooks.py check
+	$(BIN)/python tutorials/notebooks.py run --fast
+
+docs: $(VENV)/.installed-docs
+	rm -rf build/docs
+	for site in en vi; do \
+	  TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/sphinx-build -W --keep-going -q -t $$site -c docs -b html . build/docs/$$site || exit 1; \
+	done
+	cp docs/start.html build/docs/index.html
+	@echo "Open build/docs/index.html."
+
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache $(DEMO) saved_models/demo
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
@@ -46,6 +65,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install -e ".[dev]"
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install -e ".[docs]"
 	touch $@ $(VENV)/.installed
 
 $(BIN)/python:

@@ -36,11 +36,11 @@ def make(name):
     with tempfile.TemporaryDirectory() as run:
         command = [sys.executable, "-m", "tfcvae", "train", *options, "--output", f"{run}/run"]
         subprocess.run(command, check=True)
-        model = keras.saving.load_model(f"{run}/run/model.keras")
+        model = keras.saving.load_model(f"{run}/run/model.keras", compile=False)
         record = json.loads(Path(run, "run", "metrics.json").read_text())
     folder = FOLDER / name
     folder.mkdir(exist_ok=True)
-    model.save(folder / "model.keras", include_optimizer=False)
+    model.save(folder / "model.keras")
     kept = ("task", "data", "date", "versions", "epochs_run", "best_epoch", "results")
     card = {"command": f"tfcvae train {MODELS[name]}", **{key: record[key] for key in kept}}
     (folder / "model_card.json").write_text(json.dumps(card, indent=2) + "\n")

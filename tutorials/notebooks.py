@@ -1,6 +1,6 @@
 """Checks and executes the lessons.
 
-    python tutorials/notebooks.py check              both editions agree, and keep to the limits
+    python tutorials/notebooks.py check [NAME ...]   both editions agree, and keep to the limits
     python tutorials/notebooks.py run [NAME ...]     executes lessons in full and saves them
     python tutorials/notebooks.py run --fast         executes them in fast mode and saves nothing
     python tutorials/notebooks.py translated NAME    notes that the Vietnamese cells are up to date
@@ -29,6 +29,7 @@ NOTE = "tfcvae"
 """The key of our own metadata, of cells and of notebooks."""
 
 _FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
+_NOISE = re.compile(r"^(?:WARNING: All log messages before absl|[IWE]0000 ).*\n?", re.MULTILINE)
 _TEXT_IN_FORMULA = re.compile(r"\\text(?:rm|bf)?\{[^}]*\}")
 
 
@@ -119,22 +120,36 @@ def words(notebook):
     return len(_FORMULA.sub(" ", "\n".join(text)).split())
 
 
-def check():
+def problems(name):
+    """Yields what is wrong with a lesson."""
+    english = read("en", name)
+    if not WORDS[0] <= words(english) <= WORDS[1]:
+        yield f"{name}: {words(english)} words, {WORDS[0]} to {WORDS[1]} wanted"
+    if not (FOLDER / "vi" / f"{name}.ipynb").exists():
+        yield f"{name}: there is no Vietnamese edition"
+        return
+    vietnamese = read("vi", name)
+    for language, notebook in (("en", english), ("vi", vietnamese)):
+        yield from (f"{name}, {language}: {problem}" for problem in problems_of(notebook))
+    yield from (f"{name}: {problem}" for problem in problems_of_pair(english, vietnamese))
+
+
+def check(chosen):
     """Prints every problem; the number of them."""
-    found = []
-    for name in names():
-        english = read("en", name)
-        if not WORDS[0] <= words(english) <= WORDS[1]:
-            found.append(f"{name}: {words(english)} words, {WORDS[0]} to {WORDS[1]} wanted")
-        if not (FOLDER / "vi" / f"{name}.ipynb").exists():
-            found.append(f"{name}: there is no Vietnamese edition")
-            continue
-        vietnamese = read("vi", name)
-        for language, notebook in (("en", english), ("vi", vietnamese)):
-            found += [f"{name}, {language}: {problem}" for problem in problems_of(notebook)]
-        found += [f"{name}: {problem}" for problem in problems_of_pair(english, vietnamese)]
-    print("\n".join(found) or f"{len(names())} lessons, nothing wrong")
+    found = [problem for name in chosen for problem in problems(name)]
+    print("\n".join(found) or f"{len(chosen)} lessons, nothing wrong")
     return len(found)
+
+
+def without_noise(outputs):
+    """Outputs without what TensorFlow's C++ code logs when it starts."""
+    kept = []
+    for output in outputs:
+        if output.get("name") == "stderr":
+            output.text = _NOISE.sub("", output.text)
+        if output.get("text", "...").strip():
+            kept.append(output)
+    return kept
 
 
 def execute(name, fast):
@@ -169,7 +184,8 @@ def run(chosen, fast):
             }
             for cell, done in zip(notebook.cells, executed.cells):
                 if cell.cell_type == "code":
-                    cell.outputs, cell.execution_count = done.outputs, done.execution_count
+                    cell.outputs = without_noise(done.outputs)
+                    cell.execution_count = done.execution_count
             write(language, name, notebook)
 
 
@@ -193,7 +209,7 @@ def main():
     if unknown := set(chosen) - set(names()):
         parser.error(f"there is no lesson {', '.join(sorted(unknown))}")
     if arguments.command == "check":
-        sys.exit(1 if check() else 0)
+        sys.exit(1 if check(chosen) else 0)
     if arguments.command == "run":
         run(chosen, arguments.fast)
     else:
