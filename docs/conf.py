@@ -4,6 +4,7 @@ The sources are the files of the repository itself, so links in them work here a
 `sphinx-build -t vi` makes the Vietnamese site: its pages and lessons.
 """
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -112,7 +113,15 @@ def from_markdown(app, what, name, obj, options, lines):
     lines[:] = text.split("\n")
 
 
+def own_signature(app, what, name, obj, options, signature, annotation):
+    """The arguments of a class are those of its `__init__`; Keras hides them behind `__new__`."""
+    if what == "class" and inspect.isfunction(obj.__init__):
+        first, *others = inspect.signature(obj.__init__).parameters.values()
+        return str(inspect.Signature(others)), None
+
+
 def setup(app):
     app.connect("source-read", link_editions)
     app.connect("html-page-context", add_twin)
+    app.connect("autodoc-process-signature", own_signature)
     app.connect("autodoc-process-docstring", from_markdown, priority=100)

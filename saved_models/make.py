@@ -24,7 +24,7 @@ MODELS = {
     "completion": "quadrants --data digits --prior realnvp --seed 0",
     "segmentation": "segmentation --data shapes --prior realnvp --seed 0",
     **{
-        f"vae-{prior.replace('_', '-')}": f"vae --data digits --prior {prior} --seed 0"
+        f"vae-{prior.replace('_', '-')}": f"vae --data digits --units 128 --prior {prior} --seed 0"
         for prior in PRIORS
     },
 }
