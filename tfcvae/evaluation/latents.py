@@ -112,13 +112,15 @@ def mutual_information(model, x, batch_size=500, seed=0):
 
     z = _over(model, x, sample, batch_size, seed)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def densities(rows, z):
+    def densities(rows):
         return tf.map_fn(model.encode(rows).log_prob, z[:, None])
 
+    x = tf.convert_to_tensor(x)
+    spec = tf.TensorSpec([None, *x.shape[1:]], x.dtype)
+    compiled = tf.function(densities, autograph=False).get_concrete_function(spec)
     own, total = [], np.full(len(z), -np.inf)
     for start in range(0, len(z), batch_size):
-        columns = densities(tf.convert_to_tensor(x[start : start + batch_size]), z).numpy()
+        columns = compiled(x[start : start + batch_size]).numpy()
         own.append(columns[start : start + batch_size].diagonal())
         total = np.logaddexp(total, np.logaddexp.reduce(columns, axis=1))
     return float(np.mean(np.concatenate(own) - (total - np.log(len(z)))))

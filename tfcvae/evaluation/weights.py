@@ -40,7 +40,6 @@ def predict_over_weights(model, x, num_samples=100, batch_size=500, seed=0):
     shapes.check_positive_int(batch_size, "batch_size")
     seed = seeds.as_seed(seed)
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def moments(batch):
         def add(i, total, squares):
             with seeds.weight_noise(seeds.fold_in(seed, i)):
@@ -55,5 +54,6 @@ def predict_over_weights(model, x, num_samples=100, batch_size=500, seed=0):
         return mean, tf.sqrt(tf.maximum(squares / num_samples - mean**2, 0.0))
 
     batches = tf.data.Dataset.from_tensor_slices(x).batch(batch_size)
-    results = [moments(batch) for batch in batches]
+    compiled = tf.function(moments, autograph=False).get_concrete_function(batches.element_spec)
+    results = [compiled(batch) for batch in batches]
     return Prediction(*(np.concatenate(part).astype("float32") for part in zip(*results)))
