@@ -204,7 +204,7 @@ def main():
     parser.add_argument("command", choices=("check", "run", "translated"))
     parser.add_argument("names", nargs="*", help="lessons; all if none is named")
     parser.add_argument("--fast", action="store_true", help="fast mode, saves nothing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     chosen = arguments.names or names()
     if unknown := set(chosen) - set(names()):
         parser.error(f"there is no lesson {', '.join(sorted(unknown))}")

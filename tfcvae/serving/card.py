@@ -46,7 +46,7 @@ def signature_table(directory):
     saved = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
     return {
         name: {"inputs": _tensors(signature.inputs), "outputs": _tensors(signature.outputs)}
-        for name, signature in saved.meta_graphs[0].signature_def.items()
+        for name, signature in sorted(saved.meta_graphs[0].signature_def.items())
         if not name.startswith("__")
     }
 
