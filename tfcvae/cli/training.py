@@ -41,7 +41,7 @@ def train(task_name, data, options, output, command, resume=False, distribute=Fa
     task = TASKS[task_name](data, options)
     steps = math.ceil(len(task.splits.train[0]) / options["batch_size"])
     with strategy.scope():
-        model = _compiled(task, data, steps)
+        model = _compiled(task, steps)
     metrics = {
         "task": task_name,
         "data": data,
@@ -98,16 +98,13 @@ def _strategy(distribute):
     return tf.distribute.MirroredStrategy()
 
 
-def _compiled(task, data, steps):
+def _compiled(task, steps):
     options = task.options
     warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, options.warm_up * steps, 1.0)
     model = task.model(regularizers.KL(warm_up if options.warm_up else 1.0))
     rate = keras.optimizers.schedules.CosineDecay(options.learning_rate, options.epochs * steps)
     model.build((None, *task.held_out("validation")[0].shape[1:]))
-    model.compile(
-        keras.optimizers.Adam(rate),
-        jit_compile=data.endswith("mnist") and replicas.num_replicas() == 1,
-    )
+    model.compile(keras.optimizers.Adam(rate))
     return model
 
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcvae import replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks
+from tfcvae.models import checks, execution
 from tfcvae.models.wiring import multi_scale_term
 from tfcvae.regularizers import KL, Regularizer, kl_divergence
 from tfcvae.regularizers.base import weighted_mean
@@ -47,8 +47,15 @@ class LatentVariableModel(keras.Model, abc.ABC):
     def _check_batch(self, x, y, prefix):
         """Raises a `ValueError` if a batch of data does not fit the model."""
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """Keras's `compile`, with Adam as default and without `loss`, which is the model's own."""
+    def compile(
+        self, optimizer="adam", loss=None, steps_per_execution="auto", jit_compile="auto", **kwargs
+    ):
+        """Keras's `compile`, with Adam as default and without `loss`, which is the model's own.
+
+        On one device, "auto" lets `fit` run several steps at a time if no callback acts on single
+        batches, and compile long trainings of networks without convolutions by XLA. Neither
+        changes what is learned; under XLA a seed gives other noise.
+        """
         if loss is not None:
             raise ValueError(
                 "Argument `loss` must be None: the loss is the negative ELBO with the model's "
@@ -58,9 +65,19 @@ class LatentVariableModel(keras.Model, abc.ABC):
         half = keras.config.dtype_policy().name == "mixed_float16"
         if half and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        settings = {k: kwargs[k] for k in ("jit_compile", "steps_per_execution") if k in kwargs}
+        settings = {"steps_per_execution": steps_per_execution, "jit_compile": jit_compile}
+        self._left_open = tuple(name for name, value in settings.items() if value == "auto")
+        settings["steps_per_execution"] = (
+            1 if steps_per_execution == "auto" else steps_per_execution
+        )
         replicas.check_settings(self.distribute_strategy, **settings)
-        super().compile(optimizer=optimizer, **kwargs)
+        super().compile(optimizer=optimizer, **settings, **kwargs)
+        self._train_settings = self.steps_per_execution, self.jit_compile
+
+    def get_compile_config(self):
+        """What `compile` received, with "auto" where it is left open."""
+        config = super().get_compile_config()
+        return config and {**config, **dict.fromkeys(self._left_open, "auto")}
 
     def compile_from_config(self, config):
         """Compiles a loaded model as it was compiled when it was saved."""
@@ -85,10 +102,19 @@ class LatentVariableModel(keras.Model, abc.ABC):
             self._ensure_built(shape)
         if isinstance(x, tf.data.Dataset):
             kw.setdefault("shuffle", False)
-        guarded = callbacks
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            guarded = [*keras.tree.flatten(callbacks or []), NaNGuard(), WarmUpCheck()]
-        return super().fit(x, y, batch_size, epochs, verbose, guarded, **kw)
+        own, guarded = getattr(callbacks, "callbacks", None), callbacks
+        if own is None:
+            own = keras.tree.flatten(callbacks or [])
+            guarded = [*own, NaNGuard(), WarmUpCheck()]
+        steps = kw.get("steps_per_epoch")
+        total = execution.total_steps(x, batch_size, epochs, steps)
+        with execution.settled(self, own, total, steps, kw.get("validation_steps")):
+            return super().fit(x, y, batch_size, epochs, verbose, guarded, **kw)
+
+    def make_train_function(self, force=False):
+        """Keras's `make_train_function`, compiled if `fit` decided so."""
+        with execution.compiled(self):
+            return super().make_train_function(force)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kw):
         """Keras's `evaluate`, after a check of the first batch."""

@@ -1,0 +1,170 @@
+"""What `compile` leaves open: steps that run together, and compilation by XLA."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfcvae import VAE, layers, networks
+from tfcvae.models import execution
+
+X = (np.random.default_rng(0).random((70, 6)) < 0.4).astype("float32")
+
+
+def vae(network=None):
+    return VAE(
+        layers.IndependentNormal(2, network=network or networks.mlp([8])),
+        layers.IndependentBernoulli((6,), network=networks.mlp([8])),
+        seed=3,
+    )
+
+
+class Batches(keras.callbacks.Callback):
+    """Counts the executions of an epoch, which are batches to a callback."""
+
+    def __init__(self):
+        super().__init__()
+        self.ends = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.ends.append(batch)
+
+
+class Steps(keras.callbacks.Callback):
+    """Notes how the epoch runs."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.steps = self.model.steps_per_execution
+        self.compiled = self.model._train_settings[1]
+
+
+def steps_of(model, *callbacks, **arguments):
+    """The steps that one execution joins, and whether it is compiled."""
+    note = Steps()
+    arguments = {"x": X, "batch_size": 5, "verbose": 0, **arguments}
+    model.fit(**arguments, callbacks=[note, *callbacks])
+    return note.steps, note.compiled
+
+
+def compiled(model=None, **settings):
+    model = model or vae()
+    model.compile("adam", **settings)
+    return model
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_default_trains_as_single_steps_do(monkeypatch, jit_compile):
+    """Bit for bit, with a partial last batch; XLA is for training only."""
+    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 1 if jit_compile else 10**9)
+    single = {"steps_per_execution": 1, "jit_compile": jit_compile}
+    runs = []
+    for settings in ({}, single):
+        keras.utils.set_random_seed(1)
+        model = compiled(**settings)
+        held_out = None if jit_compile else (X,)
+        x = X[:64] if jit_compile else X
+        logs = model.fit(x, batch_size=8, epochs=2, verbose=0, validation_data=held_out).history
+        runs.append((logs, model.get_weights()))
+    (logs, weights), (own_logs, own_weights) = runs
+    assert logs == own_logs
+    for a, b in zip(weights, own_weights):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "arguments,expected",
+    [
+        ({}, 32),
+        ({"x": tf.data.Dataset.from_tensor_slices(X).batch(5).repeat(), "steps_per_epoch": 45}, 15),
+        ({"x": tf.data.Dataset.from_tensor_slices(X).batch(5).repeat(), "steps_per_epoch": 7}, 7),
+        ({"steps_per_epoch": 12, "validation_data": (X,), "validation_steps": 2}, 2),
+    ],
+)
+def test_steps_are_joined_without_a_step_too_many(arguments, expected):
+    arguments = {"batch_size": None if "x" in arguments else 5, **arguments}
+    model = compiled()
+    assert steps_of(model, **arguments) == (expected, False)
+    assert int(model.optimizer.iterations) == arguments.get("steps_per_epoch", 14)
+
+
+@pytest.mark.parametrize(
+    "callback,expected",
+    [
+        (Batches(), 1),
+        (keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: None), 32),
+        (keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None), 1),
+        (keras.callbacks.EarlyStopping(), 32),
+        (keras.callbacks.TerminateOnNaN(), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_callback_that_acts_on_batches_sees_each(callback, expected):
+    steps, _ = steps_of(compiled(), callback, validation_data=(X,))
+    assert steps == expected
+    if isinstance(callback, Batches):
+        assert callback.ends == list(range(14))
+
+
+def test_a_checkpoint_of_epochs_does_not_keep_steps_apart(tmp_path):
+    path = str(tmp_path / "model.keras")
+    assert steps_of(compiled(), keras.callbacks.ModelCheckpoint(path))[0] == 32
+    assert steps_of(compiled(), keras.callbacks.ModelCheckpoint(path, save_freq=3))[0] == 1
+
+
+def test_eager_models_and_explicit_settings_are_left_as_they_are(monkeypatch):
+    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 1)
+    assert steps_of(compiled(run_eagerly=True)) == (1, False)
+    assert steps_of(compiled(steps_per_execution=2, jit_compile=False)) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "network,expected",
+    [
+        (lambda: networks.mlp([4]), True),
+        (lambda: keras.Sequential([keras.layers.Lambda(lambda x: x)]), False),
+        (
+            lambda: keras.Sequential([keras.layers.Reshape((6, 1)), keras.layers.Conv1D(2, 3)]),
+            False,
+        ),
+    ],
+    ids=["dense", "lambda", "convolution"],
+)
+def test_long_trainings_of_dense_networks_are_compiled(monkeypatch, network, expected):
+    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 14)
+    network = keras.Sequential([network(), keras.layers.Flatten()])
+    assert steps_of(compiled(vae(network)))[1] is expected
+
+
+def test_a_second_fit_decides_anew(monkeypatch):
+    model = compiled()
+    assert steps_of(model, steps_per_epoch=6) == (6, False)
+    assert steps_of(model, Batches()) == (1, False)
+    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 14)
+    assert steps_of(model) == (32, True)
+    assert (model.steps_per_execution, model.jit_compile) == (1, False)
+    assert int(model.optimizer.iterations) == 6 + 14 + 14
+
+
+@pytest.mark.parametrize("settings", [{}, {"steps_per_execution": 4, "jit_compile": True}])
+def test_a_loaded_model_keeps_what_was_left_open(tmp_path, settings):
+    model = vae()
+    model.build((None, 6))
+    model.compile("adam", **settings)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    config = {"steps_per_execution": "auto", "jit_compile": "auto", **settings}
+    assert config.items() <= loaded.get_compile_config().items()
+
+
+@pytest.mark.parametrize(
+    "x,steps_per_epoch,expected",
+    [
+        (X, None, 28),
+        (X, 4, 8),
+        (tf.data.Dataset.from_tensor_slices(X).batch(10), None, 14),
+        (tf.data.Dataset.from_tensor_slices(X).repeat(), None, 0),
+        (iter([X]), None, 0),
+    ],
+)
+def test_steps_of_a_training(x, steps_per_epoch, expected):
+    assert execution.total_steps(x, 5, 2, steps_per_epoch) == expected
