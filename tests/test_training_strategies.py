@@ -334,5 +334,5 @@ def test_importance_weighted_training_moves_the_encoder_by_the_coarse_prediction
     vae.build(x.shape)
     with tf.GradientTape() as tape:
         parts, seed = vae._parts(x, None, True), tf.constant([0, 1])
-        losses = {name: loss for name, _, loss in vae._terms(parts, None, 0, seed, True)}
+        losses = {name: loss for name, _, loss in vae._terms(parts, None, 0, seed)}
     assert tape.gradient(losses["multi_scale"], vae.encoder.weights[0]) is not None

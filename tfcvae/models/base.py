@@ -7,11 +7,9 @@ import tensorflow as tf
 
 from tfcvae import replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks, execution
-from tfcvae.models.wiring import multi_scale_term
-from tfcvae.regularizers import KL, Regularizer, kl_divergence
-from tfcvae.regularizers.base import weighted_mean
-from tfcvae.sampling import doubly_reparameterized, draw, log_mean_exp
+from tfcvae.models import checks, estimates, execution
+from tfcvae.models.objective import elbo_terms
+from tfcvae.regularizers import KL
 from tfcvae.weights import weight_kl
 
 
@@ -142,7 +140,7 @@ class LatentVariableModel(keras.Model, abc.ABC):
             if sample_weight is not None:
                 sample_weight = tf.reshape(sample_weight, [rows])
             values = {}
-            for name, value, loss in self._terms(parts, sample_weight, step, seed, training):
+            for name, value, loss in self._terms(parts, sample_weight, step, seed):
                 values[name] = value
                 if loss is not None:
                     self.add_loss(loss)
@@ -172,53 +170,9 @@ class LatentVariableModel(keras.Model, abc.ABC):
             data_batch, iterator = replicas.first_local_batch(strategy, iterator), None
         super()._maybe_symbolic_build(iterator, data_batch)
 
-    def _terms(self, parts, sample_weight, step, seed, training):
+    def _terms(self, parts, sample_weight, step, seed):
         """Yields each term's name, its unweighted value, and what it adds to the loss or `None`."""
-        posterior, prior, target = parts.posterior, parts.prior, parts.target
-        own_seeds = seeds.split(seed, 1 + len(self.regularizers))
-        z = posterior.sample(self.num_samples, seed=own_seeds[0])
-        if self.importance_weighted:
-            likelihood, log_lik, bound, loss = doubly_reparameterized(
-                posterior, prior, parts.likelihood, z, target
-            )
-            loss = -weighted_mean(loss, sample_weight)
-            yield "importance_bound", weighted_mean(bound, sample_weight), loss
-        else:
-            likelihood = parts.likelihood(z)
-            log_lik = likelihood.log_prob(target)
-        reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
-        loss = None if self.importance_weighted else reconstruction
-        for regularizer in self.regularizers:
-            if hasattr(regularizer, "constrain"):
-                multiplier, loss = regularizer.constrain(reconstruction)
-                yield regularizer.name, multiplier, None
-        yield "reconstruction", reconstruction, loss
-        kl, kl_loss = None, None
-        for regularizer, own_seed in zip(self.regularizers, own_seeds[1:]):
-            if hasattr(regularizer, "constrain"):
-                continue
-            arguments = {"step": step, "seed": own_seed, "sample_weight": sample_weight}
-            if isinstance(regularizer, Regularizer):
-                value = regularizer.penalty(posterior, prior, z, **arguments)
-                loss = regularizer.weight_at(step, value.dtype) * value
-                if isinstance(regularizer, KL) and self.importance_weighted:
-                    loss = None
-            else:
-                value = loss = regularizer(posterior, prior, z, **arguments)
-            if regularizer.name != "kl":
-                yield regularizer.name, value, loss
-                continue
-            kl_loss = loss
-            if isinstance(regularizer, KL) and regularizer.is_raw:
-                kl = value
-        if kl is None:
-            kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
-        yield "kl", kl, kl_loss
-        elbo = -(reconstruction + kl)
-        yield "elbo", elbo if parts.kl_weights is None else elbo - parts.kl_weights, None
-        if self.importance_weighted and hasattr(likelihood, "auxiliary_log_prob"):
-            likelihood = parts.likelihood(z)
-        yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
+        return elbo_terms(self, parts, sample_weight, step, seed)
 
     @property
     def term_names(self):
@@ -272,32 +226,13 @@ class LatentVariableModel(keras.Model, abc.ABC):
 
     def _elbo(self, x, y, num_samples, seed):
         shapes.check_positive_int(num_samples, "num_samples")
-        parts = self._checked_parts(x, y)
-        seed = seeds.as_seed(seed)
-        z = parts.posterior.sample(num_samples, seed=seed)
-        log_lik = tf.reduce_mean(parts.likelihood(z).log_prob(parts.target), 0)
-        with seeds.estimate_noise(seed):
-            return log_lik - kl_divergence(parts.posterior, parts.prior, z)
+        return estimates.elbo(self._checked_parts(x, y), num_samples, seeds.as_seed(seed))
 
     def _log_prob(self, x, y, num_samples, method, seed):
         checks.check_num_samples(num_samples)
         checks.check_method(method)
         parts = self._checked_parts(x, y)
-        rows = tf.shape(parts.target)[0]
-
-        def importance(num_draws, seed):
-            z = parts.posterior.sample(num_draws, seed=seed)
-            with seeds.estimate_noise(seed):
-                log_ratio = parts.prior.log_prob(z) - parts.posterior.log_prob(z)
-            return parts.likelihood(z).log_prob(parts.target) + log_ratio
-
-        def monte_carlo(num_draws, seed):
-            z = draw(parts.prior, num_draws, rows, seed)
-            return parts.likelihood(z).log_prob(parts.target)
-
-        log_weights = importance if method == "importance" else monte_carlo
-        seed = seeds.as_seed(seed)
-        return log_mean_exp(log_weights, num_samples, rows, seed, parts.target.dtype)
+        return estimates.log_prob(parts, num_samples, method, seeds.as_seed(seed))
 
     def _checked_parts(self, x, y):
         x = tf.convert_to_tensor(x)

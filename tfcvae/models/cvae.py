@@ -218,15 +218,15 @@ class CVAE(LatentVariableModel):
             posterior = self.recognition((x, target), training=training)
         return Parts(posterior, prior, likelihood, target, baseline)
 
-    def _terms(self, parts, sample_weight, step, seed, training):
+    def _terms(self, parts, sample_weight, step, seed):
         elbo_seed, gsnn_seed = seeds.split(seed)
         target = parts.target
         if self.alpha == 1:
-            yield from super()._terms(parts, sample_weight, step, elbo_seed, training)
+            yield from super()._terms(parts, sample_weight, step, elbo_seed)
         else:
             z = draw(parts.prior, self.num_samples, tf.shape(target)[0], gsnn_seed)
             terms = self._gsnn_terms if self.alpha == 0 else self._hybrid_terms
-            yield from terms(parts, z, sample_weight, step, elbo_seed, training)
+            yield from terms(parts, z, sample_weight, step, elbo_seed)
         if parts.baseline is not None:
             trains = self.baseline.trainable
             loss = weighted_mean(-parts.baseline.log_prob(target), sample_weight)

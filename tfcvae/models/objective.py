@@ -1,0 +1,66 @@
+"""The terms of the objective: reconstruction, regularizers, and the bound they make."""
+
+import tensorflow as tf
+
+from tfcvae import seeds
+from tfcvae.models.wiring import multi_scale_term
+from tfcvae.regularizers import KL, Regularizer, kl_divergence
+from tfcvae.regularizers.base import weighted_mean
+from tfcvae.sampling import doubly_reparameterized
+
+
+def elbo_terms(model, parts, sample_weight, step, seed):
+    """Yields each term's name, its unweighted value, and what it adds to the loss or `None`.
+
+    Args:
+        model: a `LatentVariableModel`, whose settings say what belongs to the objective.
+        parts: the `Parts` of a batch.
+        sample_weight: `[batch]` or `None`.
+        step: int64 tensor, the optimizer's.
+        seed: int32 pair, the replica's own.
+    """
+    posterior, prior, target = parts.posterior, parts.prior, parts.target
+    own_seeds = seeds.split(seed, 1 + len(model.regularizers))
+    z = posterior.sample(model.num_samples, seed=own_seeds[0])
+    if model.importance_weighted:
+        likelihood, log_lik, bound, loss = doubly_reparameterized(
+            posterior, prior, parts.likelihood, z, target
+        )
+        loss = -weighted_mean(loss, sample_weight)
+        yield "importance_bound", weighted_mean(bound, sample_weight), loss
+    else:
+        likelihood = parts.likelihood(z)
+        log_lik = likelihood.log_prob(target)
+    reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+    loss = None if model.importance_weighted else reconstruction
+    for regularizer in model.regularizers:
+        if hasattr(regularizer, "constrain"):
+            multiplier, loss = regularizer.constrain(reconstruction)
+            yield regularizer.name, multiplier, None
+    yield "reconstruction", reconstruction, loss
+    kl, kl_loss = None, None
+    for regularizer, own_seed in zip(model.regularizers, own_seeds[1:]):
+        if hasattr(regularizer, "constrain"):
+            continue
+        arguments = {"step": step, "seed": own_seed, "sample_weight": sample_weight}
+        if isinstance(regularizer, Regularizer):
+            value = regularizer.penalty(posterior, prior, z, **arguments)
+            loss = regularizer.weight_at(step, value.dtype) * value
+            if isinstance(regularizer, KL) and model.importance_weighted:
+                loss = None
+        else:
+            value = loss = regularizer(posterior, prior, z, **arguments)
+        if regularizer.name != "kl":
+            yield regularizer.name, value, loss
+            continue
+        kl_loss = loss
+        if isinstance(regularizer, KL) and regularizer.is_raw:
+            kl = value
+    if kl is None:
+        kl = weighted_mean(kl_divergence(posterior, prior, z), sample_weight)
+    yield "kl", kl, kl_loss
+    elbo = -(reconstruction + kl)
+    yield "elbo", elbo if parts.kl_weights is None else elbo - parts.kl_weights, None
+    if model.importance_weighted and hasattr(likelihood, "auxiliary_log_prob"):
+        likelihood = parts.likelihood(z)
+    yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
