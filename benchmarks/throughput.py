@@ -5,8 +5,8 @@
     python benchmarks/throughput.py --table                               the tables of the results
 
 PEERS is a virtual environment with the packages of benchmarks/peers.txt. The contenders take turns
-of one epoch each, in alternating order; a speed is the median over the rounds of the ratio to
-Pythae (where it has the model, else to the loop in PyTorch) within a round.
+of 20 to 100 training steps, in alternating order; a speed is the median over the rounds of the
+ratio to Pythae (where it has the model, else to the loop in PyTorch) within a round.
 """
 
 import common
@@ -66,12 +66,12 @@ def table():
             )
             for name, own in sorted(contenders.items(), key=lambda item: item[1]["seconds"])
         ]
-        header = ["", "s/epoch", "examples/s", "speed", "of the limit", "peak MB"]
+        header = ["", "seconds", "examples/s", "speed", "of the limit", "peak MB"]
         common.print_table(header, lines)
 
 
 def main():
-    parser = duel.parser(__doc__.splitlines()[0], rounds=7)
+    parser = duel.parser(__doc__.splitlines()[0], rounds=15)
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS, default=WORKLOADS)
     parser.add_argument("--only", nargs="+", help="names of contenders, or parts of them")
     arguments = parser.parse_args()
@@ -94,7 +94,7 @@ def main():
         }
         if arguments.only:
             common.print_table(
-                ["", "s/epoch", "speed"],
+                ["", "seconds", "speed"],
                 [(k, v["seconds"], v["speed"]) for k, v in row["contenders"].items()],
             )
         else:
