@@ -128,7 +128,7 @@ def _served():
         if case.inputs is None and case.event_shape == (3,):
             yield name, functools.partial(_vae, prior=case.make)
         elif case.inputs is constructors.X:
-            yield name, functools.partial(_cvae, case.make)
+            yield name, functools.partial(_cvae, case.make, *case.event_shape)
     for name, case in constructors.LAYERS.items():
         if case.inputs is constructors.X and name not in NOT_DECODERS:
             yield name, functools.partial(_vae, len(constructors.X[0]), decoder=case.make)
@@ -141,8 +141,8 @@ def _vae(size=3, prior=lambda: None, decoder=lambda: layers.IndependentBernoulli
     return vae
 
 
-def _cvae(prior):
-    recognition, generation = (layers.IndependentNormal(3, network=mlp()) for _ in range(2))
+def _cvae(prior, size):
+    recognition, generation = (layers.IndependentNormal(n, network=mlp()) for n in (size, 3))
     cvae = tfcvae.CVAE(recognition, prior(), generation)
     cvae.build((None, len(constructors.X[0])))
     return cvae
