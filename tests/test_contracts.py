@@ -21,7 +21,7 @@ from constructors import (
 )
 
 import tfcvae
-from tfcvae import layers, networks, priors, regularizers
+from tfcvae import layers, networks, priors, regularizers, sampling
 
 tfd, tfb = tfp.distributions, tfp.bijectors
 
@@ -370,6 +370,21 @@ def test_a_conditional_prior_scores_draws_with_sample_axes(name):
     for row in range(ROWS):
         alone = layer(inputs[row : row + 1]).log_prob(z[:, row : row + 1])
         np.testing.assert_allclose(scores[:, row : row + 1], alone, 1e-4, 1e-5)
+
+
+@over(PRIORS, "learned_normal_given", "maf_given_of_a_mixture", "maf_of_a_mixture_given", "maf")
+def test_draws_for_a_number_of_rows_that_tracing_does_not_know(name):
+    layer, inputs = made(name)
+    given = () if inputs is None else (inputs,)
+
+    def draws(rows, *given):
+        return sampling.draw(layer(*given or [None]), SAMPLES, rows, (0, 1))
+
+    specs = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in given]
+    traced = tf.function(draws, input_signature=[tf.TensorSpec([], tf.int32), *specs])
+    found = traced(tf.constant(ROWS), *given)
+    assert found.shape == (SAMPLES, ROWS, 3)
+    np.testing.assert_allclose(found, draws(ROWS, *given), 1e-5, 1e-6)
 
 
 @over(PRIORS, "maf", "maf_given", "real_nvp", "real_nvp_given")

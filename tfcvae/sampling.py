@@ -12,8 +12,16 @@ ROWS_AT_ONCE = 2048
 
 def draw(distribution, num_samples, rows, seed):
     """Draws `[num_samples, rows, *event]`, whether the batch shape is `[]` or `[rows]`."""
-    sample_shape = [num_samples] if distribution.batch_shape.rank else [num_samples, rows]
+    sample_shape = [num_samples] if has_rows(distribution) else [num_samples, rows]
     return distribution.sample(sample_shape, seed=seed)
+
+
+def has_rows(distribution):
+    """Whether the batch shape is `[rows]`, not `[]`.
+
+    The batch shape of a `tfd.BatchBroadcast` over an unknown number of rows has no static rank.
+    """
+    return distribution.batch_shape.rank != 0
 
 
 def log_mean_exp(log_weights, num_samples, rows, seed, dtype):

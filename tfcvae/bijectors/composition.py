@@ -5,6 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae.bijectors.mixing import ActNorm, LinearMixing, Permutation, random_orders
+from tfcvae.sampling import has_rows
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
@@ -86,6 +87,6 @@ def transformed(base, bijector, context=None):
 
     A base without batch shape gets that of the context, as the densities of TFP need it.
     """
-    if context is not None and not base.batch_shape.rank:
+    if context is not None and not has_rows(base):
         base = tfd.BatchBroadcast(base, with_shape=tf.shape(context)[:-1])
     return tfd.TransformedDistribution(base, bijector)

@@ -9,7 +9,7 @@ from tfcvae import regularizers, seeds
 from tfcvae.evaluation.batches import over_batches
 from tfcvae.evaluation.two_sample import mmd_test
 from tfcvae.layers.center import center
-from tfcvae.sampling import draw
+from tfcvae.sampling import draw, has_rows
 
 
 class ActiveUnits(NamedTuple):
@@ -148,7 +148,7 @@ def prior_gap(model, data, num_permutations=500, batch_size=500, seed=0):
 
     def both(posterior, prior, rows, seed):
         q_seed, p_seed = seeds.split(seed)
-        is_conditional[:] = [prior.batch_shape.rank > 0]
+        is_conditional[:] = [has_rows(prior)]
         return tf.stack([posterior.sample(seed=q_seed), draw(prior, 1, rows, p_seed)[0]], 1)
 
     seed = seeds.as_seed(seed)

@@ -8,7 +8,7 @@ from tfcvae.models import checks
 from tfcvae.models.base import LatentVariableModel
 from tfcvae.models.wiring import JointLikelihood, Parts, bind, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
-from tfcvae.sampling import draw
+from tfcvae.sampling import draw, has_rows
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -128,7 +128,7 @@ class CVAE(LatentVariableModel):
         """The deterministic prediction y*, the mean of p(y|x,z*) at the prior's z*."""
         prior, likelihood, _ = self._given(x, False)
         z = layers.center(prior)
-        if not prior.batch_shape.rank:
+        if not has_rows(prior):
             z = tf.broadcast_to(z, [tf.shape(x)[0], *self.prior.event_shape])
         return layers.center(likelihood(z))
 

@@ -7,7 +7,7 @@ from tfcvae import seeds, shapes
 from tfcvae.layers import center
 from tfcvae.plotting.curves import style_plot
 from tfcvae.plotting.figures import Figure
-from tfcvae.sampling import draw
+from tfcvae.sampling import draw, has_rows
 
 _POSTERIOR, _PRIOR = "#d55e00", "#0072b2"
 _GRID = 120
@@ -37,7 +37,7 @@ def latents(model, data, num_dimensions=4, seed=0):
     posterior, prior = model.latent_distributions(*(tf.convert_to_tensor(a) for a in arrays))
     q_seed, p_seed = seeds.split(seeds.as_seed(seed))
     z = posterior.sample(seed=q_seed).numpy()
-    if z.shape[1] == 2 and not prior.batch_shape.rank:
+    if z.shape[1] == 2 and not has_rows(prior):
         return _density(z, prior)
     of_prior = draw(prior, 1, len(z), p_seed)[0].numpy()
     variances = tf.math.reduce_variance(center(posterior), 0).numpy()

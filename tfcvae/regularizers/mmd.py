@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 
 from tfcvae.registration import check_registered
 from tfcvae.regularizers.base import Regularizer
-from tfcvae.sampling import draw
+from tfcvae.sampling import draw, has_rows
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -96,7 +96,7 @@ class MMD(Regularizer):
             weights = tf.cast(sample_weight, z.dtype)
         pairs = weights[:, None] * weights[None, :]
         others = pairs * (1.0 - tf.eye(rows, dtype=z.dtype))
-        crossed = others if compared.batch_shape.rank else pairs
+        crossed = others if has_rows(compared) else pairs
         across = squared_distances(z, target)
         unit = self._unit(across, z.shape[-1])
 
