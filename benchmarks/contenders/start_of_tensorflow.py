@@ -1,6 +1,5 @@
 """Seconds from an empty process to the first step by hand: start_of_tensorflow.py MODE."""
 
-import json
 import sys
 import time
 
@@ -12,6 +11,7 @@ imported = time.perf_counter()
 import of_tensorflow as by_hand  # noqa: E402
 import sizes  # noqa: E402
 import tensorflow as tf  # noqa: E402
+import turns  # noqa: E402
 
 
 def main():
@@ -28,7 +28,7 @@ def main():
 
     step(tf.constant(sizes.images("mlp")[: sizes.BATCH])).numpy()
     end = time.perf_counter()
-    print(json.dumps({"import": imported - start, "first step": end - start}))
+    turns.say(**{"import": imported - start, "first step": end - start})
 
 
 if __name__ == "__main__":

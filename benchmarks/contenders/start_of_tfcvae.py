@@ -1,6 +1,5 @@
 """Seconds from an empty process to the first step of `fit`: start_of_tfcvae.py SETTING."""
 
-import json
 import sys
 import tempfile
 import time
@@ -15,6 +14,7 @@ import tfcvae  # noqa: E402, F401
 imported = time.perf_counter()
 import of_tfcvae  # noqa: E402
 import sizes  # noqa: E402
+import turns  # noqa: E402
 
 from tfcvae import serving  # noqa: E402
 
@@ -39,7 +39,7 @@ def main():
         "export": exported - trained,
         "load and first call": loaded - exported,
     }
-    print(json.dumps(figures))
+    turns.say(**figures)
 
 
 if __name__ == "__main__":

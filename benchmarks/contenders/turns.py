@@ -13,13 +13,14 @@ _answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 
 
-def _say(**facts):
+def say(**facts):
+    """Answers with one line, on the standard output that nothing else writes to."""
     print(json.dumps(facts), file=_answers, flush=True)
 
 
 def ready():
     """Says that everything is prepared, then waits for the first turn."""
-    _say(ready=True)
+    say(ready=True)
     wait()
 
 
@@ -32,7 +33,7 @@ def wait():
 def done(seconds):
     """Answers a turn."""
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _say(seconds=seconds, peak_megabytes=kilobytes // 1024)
+    say(seconds=seconds, peak_megabytes=kilobytes // 1024)
 
 
 def take(work):
