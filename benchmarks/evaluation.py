@@ -11,7 +11,7 @@ import duel
 from contenders import nll_sizes
 
 RESULTS = common.RESULTS / "evaluation.jsonl"
-BATCH_SIZES = (100, 500, 1000, 2500, 5000)
+BATCH_SIZES = (500, 1000, 2500, 5000)
 SAMPLES = (50, 500, 5000, 50_000)
 
 

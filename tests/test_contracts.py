@@ -453,6 +453,19 @@ def test_a_bernoulli_scores_grey_targets_by_the_cross_entropy():
     np.testing.assert_allclose(layer(logits).log_prob(y), expected, 1e-5)
 
 
+def test_a_bernoulli_is_exact_at_any_finite_logit():
+    logits = tf.constant([[-1e4, -80.0, -5.0, 0.0, 5.0, 80.0, 1e4]])
+    layer = layers.IndependentBernoulli(7, projection=False)
+    for y in (0.0, 0.3, 1.0):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            log_prob = layer(logits).distribution.log_prob(y)
+        expected = -np.logaddexp(0, -logits) * y - np.logaddexp(0, logits) * (1 - y)
+        np.testing.assert_allclose(log_prob, expected, 1e-6, 1e-6)
+        slopes = tape.gradient(log_prob, logits)
+        np.testing.assert_allclose(slopes, y - tf.sigmoid(logits), 1e-5, 1e-6)
+
+
 def test_a_quantized_logistic_is_a_distribution_over_256_values():
     layer = layers.IndependentQuantizedLogistic(2, projection=False)
     raw = tf.constant([[-1.2, 0.3, -3.0, 0.0], [0.0, 1.5, -6.0, -2.0]])

@@ -1,6 +1,6 @@
 """What every evaluator estimates: the log-likelihood of IMAGES under the VAE of `sizes`."""
 
-IMAGES = 20
+IMAGES = 50
 SAMPLES = 5000
 ROWS_AT_ONCE = 2000
 

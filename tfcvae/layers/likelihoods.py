@@ -124,6 +124,13 @@ class MultivariateNormalTriL(ProjectedLayer):
         return {**config, "event_size": event_size}
 
 
+class _Bernoulli(tfd.Bernoulli):
+    """A Bernoulli distribution by finite logits, its density at half the cost of TFP's."""
+
+    def _log_prob(self, event):
+        return tf.cast(event, self.logits.dtype) * self.logits - tf.math.softplus(self.logits)
+
+
 @keras.saving.register_keras_serializable("tfcvae")
 class IndependentBernoulli(ProjectedLayer):
     """Independent Bernoulli distributions; grey targets in [0, 1] give the cross-entropy.
@@ -133,7 +140,7 @@ class IndependentBernoulli(ProjectedLayer):
 
     def distribution(self, features):
         (logits,) = self._elementwise(features)
-        return _independent(tfd.Bernoulli(logits, dtype=logits.dtype), self.event_shape)
+        return _independent(_Bernoulli(logits, dtype=logits.dtype), self.event_shape)
 
     def check_support(self, values, name):
         _check_unit_interval(name, values)
