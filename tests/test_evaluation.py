@@ -39,6 +39,27 @@ def test_arrays_datasets_and_seeds_agree(vae, x, score):
     assert not np.array_equal(first, score(vae, x, 10, batch_size=7, seed=4, verbose=0).values)
 
 
+def test_a_score_is_compiled_once_and_follows_the_model(x):
+    traces = []
+
+    class Encoder(layers.IndependentNormal):
+        def call(self, inputs):
+            traces.append(1)
+            return super().call(inputs)
+
+    model = tfcvae.VAE(Encoder(2), layers.IndependentBernoulli(5))
+
+    def score():
+        return evaluation.log_likelihood(model, x, 10, batch_size=7, verbose=0).mean
+
+    first, compiled = score(), len(traces)
+    assert score() == first and len(traces) == compiled
+    model.decoder.set_weights([weight + 0.5 for weight in model.decoder.get_weights()])
+    assert score() != first and len(traces) == compiled
+    more = evaluation.log_likelihood(model, x, 11, batch_size=7, verbose=0).mean
+    assert more != score() and len(traces) > compiled
+
+
 def test_methods_agree_for_many_samples(vae, x):
     means = [
         evaluation.log_likelihood(vae, x, 20000, method, verbose=0).mean

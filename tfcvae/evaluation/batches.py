@@ -8,7 +8,7 @@ from tfcvae import seeds, shapes
 from tfcvae.models import checks
 
 
-def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"):
+def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean", key=None):
     """Stacks a compiled function of a batch's inputs and a seed of its own over a data set.
 
     Args:
@@ -19,6 +19,8 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
         seed: int or pair of int32.
         verbose: 1 for a progress bar with the mean so far, 0 for none.
         name: str, what the progress bar calls that mean.
+        key: hashable, all that the function depends on beside the model; the function is then
+            compiled once for each key and model. `None` to compile it anew.
 
     Returns:
         Array `[num_examples, ...]`.
@@ -39,7 +41,7 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
     model._ensure_built(shape)
     seed = seeds.as_seed(seed)
     specs = _inputs(dataset.element_spec), tf.TensorSpec.from_tensor(seed)
-    compiled = tf.function(function, autograph=False).get_concrete_function(*specs)
+    compiled = _compiled(function, model, key).get_concrete_function(*specs)
     total = dataset.cardinality().numpy()
     progress = keras.utils.Progbar(total if total > 0 else None, verbose=verbose, unit_name="batch")
     results = []
@@ -47,6 +49,15 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
         results.append(compiled(_inputs(batch), seeds.fold_in(seed, i)).numpy())
         progress.update(i + 1, [(name, results[-1].mean())] if verbose else None)
     return np.concatenate(results)
+
+
+def _compiled(function, model, key):
+    """A `tf.function`, that of an earlier call with this key and model."""
+    # Not by `setattr`, which would have Keras and TensorFlow track the functions.
+    kept = {} if key is None else vars(model).setdefault("_compiled_scores", {})
+    if key not in kept:
+        kept[key] = tf.function(function, autograph=False)
+    return kept[key]
 
 
 def _inputs(batch):

@@ -58,7 +58,8 @@ def log_likelihood(model, data, num_samples=100, method=None, batch_size=500, se
     def score(batch, seed):
         return model.log_prob(*batch, num_samples=num_samples, method=method, seed=seed)
 
-    return estimate(over_batches(score, model, data, batch_size, seed, verbose, method))
+    key = "log_prob", num_samples, method
+    return estimate(over_batches(score, model, data, batch_size, seed, verbose, method, key))
 
 
 def elbo(model, data, num_samples=1, batch_size=500, seed=0, verbose=1):
@@ -83,7 +84,8 @@ def elbo(model, data, num_samples=1, batch_size=500, seed=0, verbose=1):
     def score(batch, seed):
         return model.elbo(*batch, num_samples=num_samples, seed=seed)
 
-    return estimate(over_batches(score, model, data, batch_size, seed, verbose, "elbo"))
+    key = "elbo", num_samples
+    return estimate(over_batches(score, model, data, batch_size, seed, verbose, "elbo", key))
 
 
 def estimate(values):
