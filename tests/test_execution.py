@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 
 from tfcvae import VAE, layers, networks
-from tfcvae.models import execution
+from tfcvae.models import execution, pipeline
 
 X = (np.random.default_rng(0).random((70, 6)) < 0.4).astype("float32")
+WEIGHTS = 170
 
 
 def vae(network=None):
@@ -55,7 +56,7 @@ def compiled(model=None, **settings):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_the_default_trains_as_single_steps_do(monkeypatch, jit_compile):
     """Bit for bit, with a partial last batch; XLA is for training only."""
-    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 1 if jit_compile else 10**9)
+    monkeypatch.setattr(execution, "WORK_WORTH_COMPILING", 1 if jit_compile else 10**12)
     single = {"steps_per_execution": 1, "jit_compile": jit_compile}
     runs = []
     for settings in ({}, single):
@@ -112,7 +113,7 @@ def test_a_checkpoint_of_epochs_does_not_keep_steps_apart(tmp_path):
 
 
 def test_eager_models_and_explicit_settings_are_left_as_they_are(monkeypatch):
-    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 1)
+    monkeypatch.setattr(execution, "WORK_WORTH_COMPILING", 1)
     assert steps_of(compiled(run_eagerly=True)) == (1, False)
     assert steps_of(compiled(steps_per_execution=2, jit_compile=False)) == (2, False)
 
@@ -130,7 +131,7 @@ def test_eager_models_and_explicit_settings_are_left_as_they_are(monkeypatch):
     ids=["dense", "lambda", "convolution"],
 )
 def test_long_trainings_of_dense_networks_are_compiled(monkeypatch, network, expected):
-    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 14)
+    monkeypatch.setattr(execution, "WORK_WORTH_COMPILING", 1)
     network = keras.Sequential([network(), keras.layers.Flatten()])
     assert steps_of(compiled(vae(network)))[1] is expected
 
@@ -139,10 +140,13 @@ def test_a_second_fit_decides_anew(monkeypatch):
     model = compiled()
     assert steps_of(model, steps_per_epoch=6) == (6, False)
     assert steps_of(model, Batches()) == (1, False)
-    monkeypatch.setattr(execution, "STEPS_WORTH_COMPILING", 14)
+    assert model.count_params() == WEIGHTS
+    monkeypatch.setattr(execution, "WORK_WORTH_COMPILING", 14 * WEIGHTS + 1)
+    assert steps_of(model) == (32, False)
+    monkeypatch.setattr(execution, "WORK_WORTH_COMPILING", 14 * WEIGHTS)
     assert steps_of(model) == (32, True)
     assert (model.steps_per_execution, model.jit_compile) == (1, False)
-    assert int(model.optimizer.iterations) == 6 + 14 + 14
+    assert int(model.optimizer.iterations) == 6 + 14 + 14 + 14
 
 
 @pytest.mark.parametrize("settings", [{}, {"steps_per_execution": 4, "jit_compile": True}])
@@ -168,3 +172,45 @@ def test_a_loaded_model_keeps_what_was_left_open(tmp_path, settings):
 )
 def test_steps_of_a_training(x, steps_per_epoch, expected):
     assert execution.total_steps(x, 5, 2, steps_per_epoch) == expected
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_arrays_are_batched_as_keras_does(weighted):
+    x = X.astype("float64")
+    weights = np.linspace(0.5, 1.5, len(x)) if weighted else None
+    arguments = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0}
+    histories, results = [], []
+    for fit in (VAE.fit, keras.Model.fit):
+        # Keras drops the weights of arrays without a y.
+        y = x if weighted and fit is keras.Model.fit else None
+        held_out = (x[:50], y if y is None else y[:50], None if weights is None else weights[:50])
+        keras.utils.set_random_seed(0)
+        model = vae()
+        model.compile("adam", steps_per_execution=1, jit_compile=False)
+        history = fit(model, x, y, sample_weight=weights, validation_data=held_out, **arguments)
+        histories.append(history.history)
+        results.append(model.get_weights())
+    assert histories[0] == histories[1]
+    for ours, theirs in zip(*results):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_arrays_are_shuffled_anew_in_every_epoch_and_not_tuned():
+    keras.utils.set_random_seed(0)
+    rows = np.arange(70.0)
+    data = pipeline.batches(rows, batch_size=32, shuffle=True)
+    assert data.cardinality() == 3 and data.options().autotune.enabled is False
+    first, second = (np.concatenate(list(data.as_numpy_iterator())) for _ in range(2))
+    assert not np.array_equal(first, second) and not np.array_equal(first, rows)
+    np.testing.assert_array_equal(np.sort(first), rows)
+    np.testing.assert_array_equal(np.sort(second), rows)
+    assert first.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("steps_per_epoch", 2), ("validation_split", 0.2), ("shuffle", "batch")],
+)
+def test_what_keras_does_with_arrays_is_left_to_it(name, value):
+    x, y, batch_size, arguments = pipeline.of_fit(X, None, 8, {name: value})
+    assert x is X and batch_size == 8 and arguments == {name: value}

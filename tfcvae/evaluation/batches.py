@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from tfcvae import seeds, shapes
 from tfcvae.models import checks
+from tfcvae.models.pipeline import untuned
 
 
 def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean", key=None):
@@ -37,7 +38,7 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
     else:
         arrays = data if isinstance(data, tuple) else (data,)
         shape = checks.check_data(model, *arrays)
-        dataset = tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size)
+        dataset = untuned(tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size))
     model._ensure_built(shape)
     seed = seeds.as_seed(seed)
     specs = _inputs(dataset.element_spec), tf.TensorSpec.from_tensor(seed)

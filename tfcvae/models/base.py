@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcvae import replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks, estimates, execution
+from tfcvae.models import checks, estimates, execution, pipeline
 from tfcvae.models.objective import elbo_terms
 from tfcvae.regularizers import KL
 from tfcvae.weights import weight_kl
@@ -106,6 +106,8 @@ class LatentVariableModel(keras.Model, abc.ABC):
             guarded = [*own, NaNGuard(), WarmUpCheck()]
         steps = kw.get("steps_per_epoch")
         total = execution.total_steps(x, batch_size, epochs, steps)
+        if execution.is_one_device(self):
+            x, y, batch_size, kw = pipeline.of_fit(x, y, batch_size, kw)
         with execution.settled(self, own, total, steps, kw.get("validation_steps")):
             return super().fit(x, y, batch_size, epochs, verbose, guarded, **kw)
 

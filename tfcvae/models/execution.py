@@ -10,7 +10,8 @@ from tfcvae import replicas
 from tfcvae.layers import DistributionLambda
 
 JOINED_STEPS = 32
-STEPS_WORTH_COMPILING = 2_000
+WORK_WORTH_COMPILING = 1_000_000_000
+"""Training steps times weights."""
 BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
 KNOWN_LAYERS = ("keras.src.layers.", "keras.src.models.", "tfcvae.")
 NOT_FOR_XLA = ("Conv", "Pooling", "UpSampling", "RNN", "LSTM", "GRU")
@@ -61,7 +62,7 @@ def joined_steps(model, callbacks, *lengths):
         callbacks: list of the user's callbacks.
         *lengths: the arguments of `fit` that count steps, int or `None`.
     """
-    if model.run_eagerly or not _is_one_device(model) or any(map(_acts_on_batches, callbacks)):
+    if model.run_eagerly or not is_one_device(model) or any(map(_acts_on_batches, callbacks)):
         return 1
     common = math.gcd(*(length for length in lengths if length is not None))
     if not common:
@@ -73,12 +74,14 @@ def is_worth_compiling(model, steps):
     """Whether XLA is expected to make a training of so many steps shorter.
 
     Its compilation takes seconds. It fuses what dense layers and the optimizer do to their
-    weights, and is slower than TensorFlow's own kernels at convolutions on processors.
+    weights, so that what a step gains grows with their number, and is slower than TensorFlow's own
+    kernels at convolutions on processors.
     """
     return (
-        steps >= STEPS_WORTH_COMPILING
+        model.built
+        and steps * model.count_params() >= WORK_WORTH_COMPILING
         and not model.run_eagerly
-        and _is_one_device(model)
+        and is_one_device(model)
         and all(_is_for_xla(part) for part in (*model._flatten_layers(), *model.regularizers))
     )
 
@@ -95,7 +98,8 @@ def total_steps(x, batch_size, epochs, steps_per_epoch):
     return epochs * steps_per_epoch
 
 
-def _is_one_device(model):
+def is_one_device(model):
+    """Whether the model trains on one device of one worker."""
     strategy = model.distribute_strategy
     return strategy.num_replicas_in_sync == 1 and not replicas.is_multi_worker(strategy)
 

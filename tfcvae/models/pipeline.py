@@ -1,0 +1,69 @@
+"""Batches of arrays, which tf.data does not tune."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+KERAS_BATCH_SIZE = 32
+OF_KERAS = ("validation_split", "class_weight", "steps_per_epoch", "validation_steps")
+
+
+def untuned(dataset):
+    """A dataset that tf.data does not tune while it is iterated.
+
+    The thread that tunes sleeps for twice as long each time, up to a minute, and the end of an
+    iteration may wait for it: an epoch can last twice as long as its steps (seen in TensorFlow 2.21
+    on two cores, in every third to tenth epoch).
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def batches(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+    """A dataset of batches of NumPy arrays, with what Keras would make of them."""
+    given = [array for array in (x, y, sample_weight) if array is not None]
+    tensors = [tf.convert_to_tensor(_in_floatx(array)) for array in given]
+    indices = tf.data.Dataset.range(len(x))
+    if shuffle:
+        indices = indices.shuffle(len(x))
+
+    def gather(own):
+        x, y, sample_weight = [*(tf.gather(tensor, own) for tensor in tensors), None, None][:3]
+        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+
+    return untuned(indices.batch(batch_size or KERAS_BATCH_SIZE).map(gather).prefetch(2))
+
+
+def of_fit(x, y, batch_size, arguments):
+    """The arguments of `fit` with its arrays as datasets, where that leaves their meaning.
+
+    Args:
+        arguments: dict of the other keyword arguments of `fit`, the validation data as a tuple of
+            three, a dataset or `None`.
+
+    Returns:
+        x, y, batch size and the other arguments.
+    """
+    shuffle, weight = arguments.get("shuffle", True), arguments.get("sample_weight")
+    if not isinstance(shuffle, bool) or any(arguments.get(name) for name in OF_KERAS):
+        return x, y, batch_size, arguments
+    arguments = dict(arguments)
+    held_out = arguments.get("validation_data")
+    if isinstance(held_out, tuple) and _are_arrays(*held_out):
+        size = arguments.pop("validation_batch_size", None) or batch_size
+        arguments["validation_data"] = batches(*held_out, batch_size=size)
+    if _are_arrays(x, y, weight):
+        x, y, batch_size = batches(x, y, weight, batch_size, shuffle), None, None
+        arguments.update(sample_weight=None, shuffle=False)
+    return x, y, batch_size, arguments
+
+
+def _are_arrays(x, *others):
+    return isinstance(x, np.ndarray) and all(
+        other is None or isinstance(other, np.ndarray) for other in others
+    )
+
+
+def _in_floatx(array):
+    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
