@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcvae import VAE, layers, networks
-from tfcvae.models import execution, pipeline
+from tfcvae import VAE, datasets, layers, networks, pipeline
+from tfcvae.models import execution
 
 X = (np.random.default_rng(0).random((70, 6)) < 0.4).astype("float32")
 WEIGHTS = 170
@@ -188,7 +188,11 @@ def test_arrays_are_batched_as_keras_does(weighted):
         model = vae()
         model.compile("adam", steps_per_execution=1, jit_compile=False)
         history = fit(model, x, y, sample_weight=weights, validation_data=held_out, **arguments)
-        histories.append(history.history)
+        weighted_rows = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
+        scores = (type(model) if fit is VAE.fit else keras.Model).evaluate(
+            model, x, y, return_dict=True, **weighted_rows
+        )
+        histories.append((history.history, scores))
         results.append(model.get_weights())
     assert histories[0] == histories[1]
     for ours, theirs in zip(*results):
@@ -214,3 +218,13 @@ def test_arrays_are_shuffled_anew_in_every_epoch_and_not_tuned():
 def test_what_keras_does_with_arrays_is_left_to_it(name, value):
     x, y, batch_size, arguments = pipeline.of_fit(X, None, 8, {name: value})
     assert x is X and batch_size == 8 and arguments == {name: value}
+
+
+def test_validation_arrays_are_batched_beside_a_stream():
+    stream = datasets.stream(X, 8)
+    held_out = {"validation_data": (X, None, None), "steps_per_epoch": 2}
+    x, _, _, arguments = pipeline.of_fit(stream, None, None, held_out)
+    assert x is stream and x.options().autotune.enabled is False
+    assert arguments["validation_data"].cardinality() == 3
+    _, _, _, arguments = pipeline.of_fit(X, None, 8, {**held_out, "validation_steps": 1})
+    assert arguments["validation_data"][0] is X and arguments["validation_batch_size"] == 8

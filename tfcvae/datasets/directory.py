@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image, UnidentifiedImageError
 
-from tfcvae import shapes
+from tfcvae import pipeline, shapes
 from tfcvae.datasets.masks import one_hot_masks
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -65,7 +65,7 @@ def segmentation_from_directory(
     if shuffle:
         data = data.shuffle(len(pairs), seed=seed)
     data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE)
-    return data.batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    return pipeline.untuned(data.batch(batch_size).prefetch(2))
 
 
 def _files(name, directory):

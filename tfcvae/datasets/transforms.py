@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfcvae import seeds, shapes
+from tfcvae import pipeline, seeds, shapes
 
 _METHODS = ("sample", "threshold")
 
@@ -189,13 +189,14 @@ def stream(arrays, batch_size, seed=0, transform=None, initial_epoch=0):
             return transform(*batch, seed=batch_seed)
         return batch if several else batch[0]
 
-    return (
+    data = (
         tf.data.Dataset.range(initial_epoch, tf.int64.max)
         .flat_map(batches_of)
         .map(gather, num_parallel_calls=tf.data.AUTOTUNE)
         .apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(2)
     )
+    return pipeline.untuned(data)
 
 
 def _hidden_mask(name, shape, observed):

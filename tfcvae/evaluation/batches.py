@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfcvae import seeds, shapes
 from tfcvae.models import checks
-from tfcvae.models.pipeline import untuned
+from tfcvae.pipeline import untuned
 
 
 def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean", key=None):

@@ -5,9 +5,9 @@ import abc
 import keras
 import tensorflow as tf
 
-from tfcvae import replicas, seeds, shapes
+from tfcvae import pipeline, replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks, estimates, execution, pipeline
+from tfcvae.models import checks, estimates, execution
 from tfcvae.models.objective import elbo_terms
 from tfcvae.regularizers import KL
 from tfcvae.weights import weight_kl
@@ -120,7 +120,11 @@ class LatentVariableModel(keras.Model, abc.ABC):
         """Keras's `evaluate`, after a check of the first batch."""
         if not kw.get("_use_cached_eval_dataset"):
             checks.check_data(self, x, y, sample_weight, batch_size)
-        y = checks.weighted_target(x, y, sample_weight)
+            y = checks.weighted_target(x, y, sample_weight)
+            arrays = pipeline.are_arrays(x, y, sample_weight) and not kw.get("steps")
+            if arrays and execution.is_one_device(self):
+                x = pipeline.batches(x, y, sample_weight, batch_size)
+                y = sample_weight = batch_size = None
         return super().evaluate(x, y, batch_size, verbose, sample_weight, **kw)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcvae import shapes
+from tfcvae import pipeline, shapes
 from tfcvae.regularizers import KL
 
 METHODS = ("importance", "monte_carlo")
@@ -210,7 +210,8 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
         check_same_length(
             **{f"{prefix}x": x, f"{prefix}y": y, f"{prefix}sample_weight": sample_weight}
         )
-        batch = tuple(None if a is None else a[: batch_size or 32] for a in (x, y, sample_weight))
+        first = slice(batch_size or pipeline.KERAS_BATCH_SIZE)
+        batch = tuple(None if a is None else a[first] for a in (x, y, sample_weight))
     else:
         return None
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)

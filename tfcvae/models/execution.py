@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from tfcvae import replicas
+from tfcvae import pipeline, replicas
 from tfcvae.layers import DistributionLambda
 
 JOINED_STEPS = 32
@@ -94,7 +94,7 @@ def total_steps(x, batch_size, epochs, steps_per_epoch):
         steps_per_epoch = len(x)
     elif steps_per_epoch is None:
         rows = x.shape[0] if hasattr(x, "shape") else 0
-        steps_per_epoch = math.ceil(rows / (batch_size or 32))
+        steps_per_epoch = math.ceil(rows / (batch_size or pipeline.KERAS_BATCH_SIZE))
     return epochs * steps_per_epoch
 
 

@@ -1,11 +1,11 @@
-"""Batches of arrays, which tf.data does not tune."""
+"""Batches of arrays, and data sets that tf.data does not tune."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 KERAS_BATCH_SIZE = 32
-OF_KERAS = ("validation_split", "class_weight", "steps_per_epoch", "validation_steps")
+OF_KERAS = ("validation_split", "class_weight", "steps_per_epoch")
 
 
 def untuned(dataset):
@@ -22,15 +22,17 @@ def untuned(dataset):
 
 def batches(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
     """A dataset of batches of NumPy arrays, with what Keras would make of them."""
-    given = [array for array in (x, y, sample_weight) if array is not None]
-    tensors = [tf.convert_to_tensor(_in_floatx(array)) for array in given]
+    tensors = [
+        None if array is None else tf.convert_to_tensor(_in_floatx(array))
+        for array in (x, y, sample_weight)
+    ]
     indices = tf.data.Dataset.range(len(x))
     if shuffle:
         indices = indices.shuffle(len(x))
 
     def gather(own):
-        x, y, sample_weight = [*(tf.gather(tensor, own) for tensor in tensors), None, None][:3]
-        return keras.utils.pack_x_y_sample_weight(x, y, sample_weight)
+        batch = [None if tensor is None else tf.gather(tensor, own) for tensor in tensors]
+        return keras.utils.pack_x_y_sample_weight(*batch)
 
     return untuned(indices.batch(batch_size or KERAS_BATCH_SIZE).map(gather).prefetch(2))
 
@@ -45,25 +47,28 @@ def of_fit(x, y, batch_size, arguments):
     Returns:
         x, y, batch size and the other arguments.
     """
-    shuffle, weight = arguments.get("shuffle", True), arguments.get("sample_weight")
-    if not isinstance(shuffle, bool) or any(arguments.get(name) for name in OF_KERAS):
-        return x, y, batch_size, arguments
     arguments = dict(arguments)
     held_out = arguments.get("validation_data")
-    if isinstance(held_out, tuple) and _are_arrays(*held_out):
-        size = arguments.pop("validation_batch_size", None) or batch_size
-        arguments["validation_data"] = batches(*held_out, batch_size=size)
-    if _are_arrays(x, y, weight):
+    if isinstance(held_out, tuple):
+        size = arguments.get("validation_batch_size") or batch_size
+        arguments["validation_batch_size"] = size
+        if are_arrays(*held_out) and not arguments.get("validation_steps"):
+            arguments["validation_data"] = batches(*held_out, batch_size=size)
+    shuffle, weight = arguments.get("shuffle", True), arguments.get("sample_weight")
+    for_keras = not isinstance(shuffle, bool) or any(arguments.get(name) for name in OF_KERAS)
+    if are_arrays(x, y, weight) and not for_keras:
         x, y, batch_size = batches(x, y, weight, batch_size, shuffle), None, None
         arguments.update(sample_weight=None, shuffle=False)
     return x, y, batch_size, arguments
 
 
-def _are_arrays(x, *others):
+def are_arrays(x, *others):
+    """Whether x is a NumPy array, and each of the others too or `None`."""
     return isinstance(x, np.ndarray) and all(
         other is None or isinstance(other, np.ndarray) for other in others
     )
 
 
 def _in_floatx(array):
-    return array.astype(keras.config.floatx()) if array.dtype.kind == "f" else array
+    is_float = array.dtype.kind == "f"
+    return array.astype(keras.config.floatx(), copy=False) if is_float else array
