@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfcvae import VAE, datasets, layers, networks, pipeline
-from tfcvae.models import execution
+from tfcvae.models import execution, loop
 
 X = (np.random.default_rng(0).random((70, 6)) < 0.4).astype("float32")
 WEIGHTS = 170
@@ -70,6 +70,38 @@ def test_the_default_trains_as_single_steps_do(monkeypatch, jit_compile):
     assert logs == own_logs
     for a, b in zip(weights, own_weights):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("stacked_bytes", [1, 3 * 8 * 6 * 4, 1 << 28])
+def test_steps_in_one_program_train_as_programs_of_one_step_do(monkeypatch, stacked_bytes):
+    """With a partial last batch, a partial last execution, and batches without a y."""
+    monkeypatch.setattr(loop, "STACKED_BYTES", stacked_bytes)
+    data = tf.data.Dataset.from_tensor_slices(X).batch(8).map(lambda x: (x, None, x[:, 0]))
+    runs = []
+    for steps in (1, 4):
+        keras.utils.set_random_seed(1)
+        model = compiled(steps_per_execution=steps, jit_compile=True)
+        history = model.fit(data, epochs=2, verbose=0).history
+        assert int(model.optimizer.iterations) == 18
+        runs.append((history, model.get_weights()))
+    (history, weights), (own_history, own_weights) = runs
+    for name, values in history.items():
+        np.testing.assert_allclose(values, own_history[name], rtol=1e-5)
+    for a, b in zip(weights, own_weights):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_data_that_are_not_of_tf_data_are_trained_by_keras():
+    model = compiled(steps_per_execution=4, jit_compile=True)
+    model.fit(((X[:8],) for _ in range(6)), steps_per_epoch=4, verbose=0)
+    assert int(model.optimizer.iterations) == 4
+
+
+def test_one_program_on_a_named_device():
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = compiled(steps_per_execution=4, jit_compile=True)
+    model.fit(X, batch_size=8, verbose=0)
+    assert int(model.optimizer.iterations) == 9
 
 
 @pytest.mark.parametrize(

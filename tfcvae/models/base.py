@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcvae import pipeline, replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks, estimates, execution
+from tfcvae.models import checks, estimates, execution, loop
 from tfcvae.models.objective import elbo_terms
 from tfcvae.regularizers import KL
 from tfcvae.weights import weight_kl
@@ -113,8 +113,12 @@ class LatentVariableModel(keras.Model, abc.ABC):
 
     def make_train_function(self, force=False):
         """Keras's `make_train_function`, compiled if `fit` decided so."""
+        if self.train_function is not None and not force:
+            return
         with execution.compiled(self):
-            return super().make_train_function(force)
+            super().make_train_function(force)
+            if execution.is_one_program(self):
+                self.train_function = loop.make(self, self.train_function)
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kw):
         """Keras's `evaluate`, after a check of the first batch."""

@@ -86,6 +86,12 @@ def is_worth_compiling(model, steps):
     )
 
 
+def is_one_program(model):
+    """Whether XLA compiles the steps of an execution as one loop."""
+    compiles = model.jit_compile is True and model.steps_per_execution > 1
+    return compiles and not model.run_eagerly and is_one_device(model)
+
+
 def total_steps(x, batch_size, epochs, steps_per_epoch):
     """The steps of a call of `fit`, 0 if they are not known beforehand."""
     if steps_per_epoch is None and isinstance(x, tf.data.Dataset):
