@@ -91,6 +91,17 @@ def test_steps_in_one_program_train_as_programs_of_one_step_do(monkeypatch, stac
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+def test_convolutions_stay_out_of_loops_that_xla_compiles():
+    network = keras.Sequential(
+        [keras.layers.Reshape((6, 1)), keras.layers.Conv1D(2, 3), keras.layers.Flatten()]
+    )
+    settings = {"steps_per_execution": 4, "jit_compile": True}
+    dense, convolutional = compiled(**settings), compiled(vae(network), **settings)
+    for model in (dense, convolutional):
+        model.build((None, 6))
+    assert execution.is_one_program(dense) and not execution.is_one_program(convolutional)
+
+
 def test_data_that_are_not_of_tf_data_are_trained_by_keras():
     model = compiled(steps_per_execution=4, jit_compile=True)
     model.fit(((X[:8],) for _ in range(6)), steps_per_epoch=4, verbose=0)

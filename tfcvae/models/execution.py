@@ -82,14 +82,22 @@ def is_worth_compiling(model, steps):
         and steps * model.count_params() >= WORK_WORTH_COMPILING
         and not model.run_eagerly
         and is_one_device(model)
-        and all(_is_for_xla(part) for part in (*model._flatten_layers(), *model.regularizers))
+        and suits_xla(model)
     )
 
 
+def suits_xla(model):
+    """Whether the networks consist of layers that XLA runs well on processors."""
+    return all(_is_for_xla(part) for part in (*model._flatten_layers(), *model.regularizers))
+
+
 def is_one_program(model):
-    """Whether XLA compiles the steps of an execution as one loop."""
-    compiles = model.jit_compile is True and model.steps_per_execution > 1
-    return compiles and not model.run_eagerly and is_one_device(model)
+    """Whether XLA compiles the steps of an execution as one loop.
+
+    Convolutions in such a loop take twenty times as long on processors.
+    """
+    joins = model.jit_compile is True and model.steps_per_execution > 1
+    return joins and not model.run_eagerly and is_one_device(model) and suits_xla(model)
 
 
 def total_steps(x, batch_size, epochs, steps_per_epoch):
