@@ -9,6 +9,7 @@ import pytest
 FOLDER = Path(__file__).parents[1] / "tutorials"
 sys.path.insert(0, str(FOLDER))
 notebooks = pytest.importorskip("notebooks")
+pages = pytest.importorskip("pages")
 
 
 @pytest.mark.parametrize("name", notebooks.names())
@@ -21,6 +22,14 @@ def test_an_index_shows_every_lesson(name):
     for language, page in (("en", "README.md"), ("vi", "README.vi.md")):
         assert f"({language}/{name}.ipynb)" in (FOLDER / page).read_text(encoding="utf-8")
     assert (FOLDER / "images" / f"{name}.png").is_file()
+
+
+def test_badges_wait_for_the_address_of_the_repository(tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "PROJECT", tmp_path / "pyproject.toml")
+    pages.PROJECT.write_text("[project]")
+    assert pages.badge("en", "01_vae") == ""
+    pages.PROJECT.write_text('[project.urls]\nRepository = "https://github.com/owner/name/"')
+    assert "/github/owner/name/blob/main/tutorials/vi/01_vae.ipynb)" in pages.badge("vi", "01_vae")
 
 
 def changed(change):

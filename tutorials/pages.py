@@ -3,10 +3,12 @@
     python tutorials/pages.py
 
 Titles, times and thumbnails come from the executed notebooks: the thumbnail is the figure of the
-cell that is tagged `thumbnail`, or the last one.
+cell that is tagged `thumbnail`, or the last one. Once `[project.urls]` in pyproject.toml has a
+`Repository` on GitHub, every lesson gets a badge that opens it in Colab.
 """
 
 import io
+import tomllib
 
 import notebooks
 from PIL import Image
@@ -14,6 +16,8 @@ from PIL import Image
 THUMBNAILS = notebooks.FOLDER / "images"
 SIZE = (240, 180)
 BEGIN, END = "<!-- lessons:begin -->", "<!-- lessons:end -->"
+PROJECT = notebooks.FOLDER.parent / "pyproject.toml"
+COLAB = "https://colab.research.google.com"
 PAGES = {"en": "README.md", "vi": "README.vi.md"}
 HEADERS = {
     "en": "| | lesson | minutes | needs |\n|---|---|---|---|",
@@ -37,6 +41,16 @@ def thumbnail(notebook):
     return buffer.getvalue()
 
 
+def badge(language, name):
+    """A badge that opens a lesson in Colab, empty as long as the repository has no address."""
+    address = tomllib.loads(PROJECT.read_text())["project"].get("urls", {}).get("Repository", "")
+    repository = address.partition("https://github.com/")[2].rstrip("/")
+    if not repository:
+        return ""
+    lesson = f"{COLAB}/github/{repository}/blob/main/tutorials/{language}/{name}.ipynb"
+    return f"<br>[![Colab]({COLAB}/assets/colab-badge.svg)]({lesson})"
+
+
 def row(language, name):
     """The line of one lesson in the index."""
     notebook = notebooks.read(language, name)
@@ -45,7 +59,8 @@ def row(language, name):
     minutes = max(1, round(notebook.metadata[notebooks.NOTE]["seconds"] / 60))
     picture = f"![](images/{name}.png)"
     needs = NEEDS[language]["saved_models" in code]
-    return f"| {picture} | [{title}]({language}/{name}.ipynb) | {minutes} | {needs} |"
+    link = f"[{title}]({language}/{name}.ipynb){badge(language, name)}"
+    return f"| {picture} | {link} | {minutes} | {needs} |"
 
 
 def main():
