@@ -94,7 +94,7 @@ def summary(turns, reference):
         seconds = [turn["seconds"] for turn in own]
         ratios = [turn["seconds"] / mine for turn, mine in zip(turns[reference], seconds)]
         rows[name] = {
-            "seconds": round(statistics.median(seconds), 3),
+            "seconds": float(f"{statistics.median(seconds):.4g}"),
             "speed": round(statistics.median(ratios), 3),
             "peak_megabytes": max(turn["peak_megabytes"] for turn in own),
         }

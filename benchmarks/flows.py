@@ -38,20 +38,19 @@ def key(row):
 
 
 def table():
-    """Prints thousands of points per second."""
+    """Prints milliseconds of the reference and the speed of all relative to it."""
     rows = common.read_rows(RESULTS)
     names = list(dict.fromkeys(name for row in rows for name in row["contenders"]))
     lines = [
         (
             *key(row),
-            *(
-                f"{flow_sizes.ROWS / row['contenders'][name]['seconds'] / 1000:,.1f}"
-                for name in names
-            ),
+            f"{1000 * row['contenders'][row['reference']]['seconds']:.4g}",
+            *(f"{row['contenders'][name]['speed']:.2f}" for name in names),
         )
         for row in rows
     ]
-    common.print_table(["flow", "dimension", "steps", "thousand a second", *names], lines)
+    reference = f"{rows[0]['reference']}, ms"
+    common.print_table(["flow", "dimension", "steps", "direction", reference, *names], lines)
 
 
 def main():
