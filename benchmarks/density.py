@@ -28,8 +28,8 @@ UNITS = [300, 300]
 NUM_EXAMPLES = 50_000
 MAIN = ("standard_normal", "mixture", "vamp", "maf")
 DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
-EPOCHS = {"iaf": 40, "second_stage": 50, "two_stage": 100, "iwae": 60, "conv": 80}
-DEFAULT_EPOCHS = 110
+EPOCHS = {"iaf": 80, "second_stage": 100, "two_stage": 220, "iwae": 120, "conv": 80}
+DEFAULT_EPOCHS = 240
 SHAPE = (28, 28, 1)
 
 
