@@ -223,18 +223,15 @@ def test_arrays_are_batched_as_keras_does(weighted):
     weights = np.linspace(0.5, 1.5, len(x)) if weighted else None
     arguments = {"batch_size": 16, "epochs": 2, "shuffle": False, "verbose": 0}
     histories, results = [], []
-    for fit in (VAE.fit, keras.Model.fit):
+    for cls in (VAE, keras.Model):
         # Keras drops the weights of arrays without a y.
-        y = x if weighted and fit is keras.Model.fit else None
+        y = x if weighted and cls is keras.Model else None
         held_out = (x[:50], y if y is None else y[:50], None if weights is None else weights[:50])
         keras.utils.set_random_seed(0)
         model = vae()
         model.compile("adam", steps_per_execution=1, jit_compile=False)
-        history = fit(model, x, y, sample_weight=weights, validation_data=held_out, **arguments)
-        weighted_rows = {"sample_weight": weights, "batch_size": 16, "verbose": 0}
-        scores = (type(model) if fit is VAE.fit else keras.Model).evaluate(
-            model, x, y, return_dict=True, **weighted_rows
-        )
+        history = cls.fit(model, x, y, sample_weight=weights, validation_data=held_out, **arguments)
+        scores = cls.evaluate(model, x, y, 16, 0, weights, return_dict=True)
         histories.append((history.history, scores))
         results.append(model.get_weights())
     assert histories[0] == histories[1]

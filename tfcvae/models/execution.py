@@ -77,18 +77,13 @@ def is_worth_compiling(model, steps):
     weights, so that what a step gains grows with their number, and is slower than TensorFlow's own
     kernels at convolutions on processors.
     """
-    return (
-        model.built
-        and steps * model.count_params() >= WORK_WORTH_COMPILING
-        and not model.run_eagerly
-        and is_one_device(model)
-        and suits_xla(model)
-    )
+    return model.built and steps * model.count_params() >= WORK_WORTH_COMPILING and suits_xla(model)
 
 
 def suits_xla(model):
-    """Whether the networks consist of layers that XLA runs well on processors."""
-    return all(_is_for_xla(part) for part in (*model._flatten_layers(), *model.regularizers))
+    """Whether a model of one device consists of layers that XLA runs well on processors."""
+    parts = (*model._flatten_layers(), *model.regularizers)
+    return not model.run_eagerly and is_one_device(model) and all(map(_is_for_xla, parts))
 
 
 def is_one_program(model):
@@ -96,8 +91,7 @@ def is_one_program(model):
 
     Convolutions in such a loop take twenty times as long on processors.
     """
-    joins = model.jit_compile is True and model.steps_per_execution > 1
-    return joins and not model.run_eagerly and is_one_device(model) and suits_xla(model)
+    return model.jit_compile and model.steps_per_execution > 1 and suits_xla(model)
 
 
 def total_steps(x, batch_size, epochs, steps_per_epoch):
