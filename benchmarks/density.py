@@ -26,6 +26,8 @@ BATCH_SIZE = 100
 LATENTS = 40
 UNITS = [300, 300]
 NUM_EXAMPLES = 50_000
+LEARNING_RATE = 2e-3
+WARM_UP_EPOCHS = 20
 MAIN = ("standard_normal", "mixture", "vamp", "maf")
 DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
 EPOCHS = {"iaf": 80, "second_stage": 100, "two_stage": 220, "iwae": 120, "conv": 80}
@@ -127,7 +129,7 @@ def run(name, data, epochs, seed):
     first = "standard_normal" if name == "two_stage" else name
     encoder, decoder, prior, arguments = parts_of(first, images)
     if not arguments:
-        warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 10 * steps, 1.0)
+        warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, WARM_UP_EPOCHS * steps, 1.0)
         arguments = {"regularizers": [regularizers.KL(warm_up)]}
     model = VAE(encoder, decoder, prior, seed=seed, **arguments)
     model.build((None, *SHAPE))
@@ -137,7 +139,7 @@ def run(name, data, epochs, seed):
         train,
         monitor,
         "max",
-        1e-3,
+        LEARNING_RATE,
         epochs,
         steps,
         {"jit_compile": name != "conv", "steps_per_execution": 50},

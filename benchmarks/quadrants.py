@@ -29,9 +29,9 @@ EPOCHS = {
     "gsnn": 30,
     "hybrid": 40,
     "noise": 60,
-    "best": 60,
+    "best": 30,
 }
-LAST_EPOCHS, LAST_DRAWS = 8, 5
+LAST_EPOCHS, LAST_DRAWS = 3, 5
 ALPHA = {"gsnn": 0.0, "hybrid": 0.5}
 
 

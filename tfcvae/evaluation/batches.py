@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfcvae import seeds, shapes
-from tfcvae.models import checks
+from tfcvae.models import data_checks
 from tfcvae.pipeline import untuned
 
 
@@ -29,7 +29,7 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
     shapes.check_positive_int(batch_size, "batch_size")
     dataset = data
     if isinstance(data, tf.data.Dataset):
-        shape = checks.check_data(model, data)
+        shape = data_checks.check_data(model, data)
         if data.cardinality() == tf.data.INFINITE_CARDINALITY:
             raise ValueError(
                 "Argument `data` must be finite, such as `dataset.take(steps)`. "
@@ -37,7 +37,7 @@ def over_batches(function, model, data, batch_size, seed, verbose=0, name="mean"
             )
     else:
         arrays = data if isinstance(data, tuple) else (data,)
-        shape = checks.check_data(model, *arrays)
+        shape = data_checks.check_data(model, *arrays)
         dataset = untuned(tf.data.Dataset.from_tensor_slices(arrays).batch(batch_size))
     model._ensure_built(shape)
     seed = seeds.as_seed(seed)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tfcvae import pipeline, replicas, seeds, shapes
 from tfcvae.callbacks import NaNGuard, WarmUpCheck
-from tfcvae.models import checks, estimates, execution, loop
+from tfcvae.models import checks, data_checks, estimates, execution, loop
 from tfcvae.models.objective import elbo_terms
 from tfcvae.regularizers import KL
 from tfcvae.weights import weight_kl
@@ -91,10 +91,10 @@ class LatentVariableModel(keras.Model, abc.ABC):
             FloatingPointError: if a term becomes NaN or infinite; the model then has the weights
                 of the start of that epoch.
         """
-        shape = checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
-        held_out = checks.check_validation_data(self, kw.get("validation_data"), batch_size)
+        shape = data_checks.check_data(self, x, y, kw.get("sample_weight"), batch_size)
+        held_out = data_checks.check_validation_data(self, kw.get("validation_data"), batch_size)
         kw["validation_data"] = held_out
-        y = checks.weighted_target(x, y, kw.get("sample_weight"))
+        y = data_checks.weighted_target(x, y, kw.get("sample_weight"))
         replicas.check_first_batch(self.distribute_strategy, x, shape)
         if shape is not None:
             self._ensure_built(shape)
@@ -123,8 +123,8 @@ class LatentVariableModel(keras.Model, abc.ABC):
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kw):
         """Keras's `evaluate`, after a check of the first batch."""
         if not kw.get("_use_cached_eval_dataset"):
-            checks.check_data(self, x, y, sample_weight, batch_size)
-            y = checks.weighted_target(x, y, sample_weight)
+            data_checks.check_data(self, x, y, sample_weight, batch_size)
+            y = data_checks.weighted_target(x, y, sample_weight)
             arrays = pipeline.are_arrays(x, y, sample_weight) and not kw.get("steps")
             if arrays and execution.is_one_device(self):
                 x = pipeline.batches(x, y, sample_weight, batch_size)

@@ -4,9 +4,10 @@ import keras
 import tensorflow as tf
 
 from tfcvae import layers, seeds
-from tfcvae.models import checks
+from tfcvae.models import checks, data_checks
 from tfcvae.models.base import LatentVariableModel
-from tfcvae.models.wiring import JointLikelihood, Parts, bind, build, multi_scale_term
+from tfcvae.models.objective import elbo_terms, gsnn_terms, hybrid_terms
+from tfcvae.models.wiring import Parts, bind, build, multi_scale_term
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import draw, has_rows
 
@@ -222,36 +223,19 @@ class CVAE(LatentVariableModel):
         elbo_seed, gsnn_seed = seeds.split(seed)
         target = parts.target
         if self.alpha == 1:
-            yield from super()._terms(parts, sample_weight, step, elbo_seed)
+            yield from elbo_terms(self, parts, sample_weight, step, elbo_seed)
         else:
             z = draw(parts.prior, self.num_samples, tf.shape(target)[0], gsnn_seed)
-            terms = self._gsnn_terms if self.alpha == 0 else self._hybrid_terms
-            yield from terms(parts, z, sample_weight, step, elbo_seed)
+            if self.alpha == 0:
+                yield from gsnn_terms(parts, z, sample_weight)
+            else:
+                yield from hybrid_terms(self, parts, z, sample_weight, step, elbo_seed)
         if parts.baseline is not None:
             trains = self.baseline.trainable
             loss = weighted_mean(-parts.baseline.log_prob(target), sample_weight)
             yield "baseline", loss, loss if trains else None
             name = "baseline_multi_scale"
             yield from multi_scale_term(name, parts.baseline, target, sample_weight, trains)
-
-    def _gsnn_terms(self, parts, z, sample_weight, *_):
-        likelihood = parts.likelihood(z)
-        log_lik = likelihood.log_prob(parts.target)
-        gsnn = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
-        yield "gsnn", gsnn, gsnn
-        yield from multi_scale_term("multi_scale", likelihood, parts.target, sample_weight)
-
-    def _hybrid_terms(self, parts, z, sample_weight, *arguments):
-        joint = JointLikelihood(parts.likelihood, z)
-        parts = parts._replace(likelihood=joint)
-        elbo = None
-        for name, value, loss in super()._terms(parts, sample_weight, *arguments):
-            weight = 1.0 if name == "multi_scale" else self.alpha
-            yield name, value, None if loss is None else weight * loss
-            elbo = value if name == "elbo" else elbo
-        gsnn = weighted_mean(-tf.reduce_mean(joint.others, 0), sample_weight)
-        yield "gsnn", gsnn, (1.0 - self.alpha) * gsnn
-        yield "hybrid", self.alpha * elbo - (1.0 - self.alpha) * gsnn, None
 
     def _check_shapes(self, x, y, prefix):
         if y is None:
@@ -264,10 +248,10 @@ class CVAE(LatentVariableModel):
 
     def _check_batch(self, x, y, prefix):
         self._check_shapes(x, y, prefix)
-        checks.check_values(f"{prefix}x", x)
+        data_checks.check_values(f"{prefix}x", x)
         parts = (self.recognition, self.prior, self.generation, self.baseline)
-        checks.check_labels(f"{prefix}x", x, *parts)
-        checks.check_values(f"{prefix}y", y, self.generation)
+        data_checks.check_labels(f"{prefix}x", x, *parts)
+        data_checks.check_values(f"{prefix}y", y, self.generation)
 
     def get_config(self):
         parts = {

@@ -1,9 +1,9 @@
-"""The terms of the objective: reconstruction, regularizers, and the bound they make."""
+"""The terms of the objectives: the bound with its regularizers, the GSNN, and the hybrid."""
 
 import tensorflow as tf
 
 from tfcvae import seeds
-from tfcvae.models.wiring import multi_scale_term
+from tfcvae.models.wiring import JointLikelihood, multi_scale_term
 from tfcvae.regularizers import KL, Regularizer, kl_divergence
 from tfcvae.regularizers.base import weighted_mean
 from tfcvae.sampling import doubly_reparameterized
@@ -64,3 +64,37 @@ def elbo_terms(model, parts, sample_weight, step, seed):
     if model.importance_weighted and hasattr(likelihood, "auxiliary_log_prob"):
         likelihood = parts.likelihood(z)
     yield from multi_scale_term("multi_scale", likelihood, target, sample_weight)
+
+
+def gsnn_terms(parts, z, sample_weight):
+    """Yields the terms of a Gaussian stochastic neural network, like `elbo_terms`.
+
+    Args:
+        parts: the `Parts` of a batch.
+        z: draws of the prior, `[num_samples, batch, event_size]`.
+        sample_weight: `[batch]` or `None`.
+    """
+    likelihood = parts.likelihood(z)
+    log_lik = likelihood.log_prob(parts.target)
+    gsnn = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+    yield "gsnn", gsnn, gsnn
+    yield from multi_scale_term("multi_scale", likelihood, parts.target, sample_weight)
+
+
+def hybrid_terms(model, parts, z, sample_weight, step, seed):
+    """Yields the terms of the hybrid objective, `alpha` of the bound and the rest of the GSNN.
+
+    Args:
+        model, parts, sample_weight, step, seed: as in `elbo_terms`.
+        z: draws of the prior, `[num_samples, batch, event_size]`.
+    """
+    joint = JointLikelihood(parts.likelihood, z)
+    parts = parts._replace(likelihood=joint)
+    elbo = None
+    for name, value, loss in elbo_terms(model, parts, sample_weight, step, seed):
+        weight = 1.0 if name == "multi_scale" else model.alpha
+        yield name, value, None if loss is None else weight * loss
+        elbo = value if name == "elbo" else elbo
+    gsnn = weighted_mean(-tf.reduce_mean(joint.others, 0), sample_weight)
+    yield "gsnn", gsnn, (1.0 - model.alpha) * gsnn
+    yield "hybrid", model.alpha * elbo - (1.0 - model.alpha) * gsnn, None

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcvae import layers, seeds
-from tfcvae.models import checks
+from tfcvae.models import checks, data_checks
 from tfcvae.models.base import LatentVariableModel
 from tfcvae.models.wiring import Parts, bind, build
 from tfcvae.priors import Prior, StandardNormal
@@ -177,7 +177,7 @@ class VAE(LatentVariableModel):
 
     def _check_batch(self, x, y, prefix):
         self._check_shapes(x, y, prefix)
-        checks.check_values(f"{prefix}x", x, self.decoder)
+        data_checks.check_values(f"{prefix}x", x, self.decoder)
 
     def get_config(self):
         parts = {"encoder": self.encoder, "decoder": self.decoder, "prior": self.prior}
