@@ -160,6 +160,26 @@ def test_a_full_mixture_has_the_implicit_gradients_of_its_draws():
         np.testing.assert_allclose(a, b, atol=0.02)
 
 
+@over("event_shape, covariance", [((2,), "diag"), ((3, 2), "diag"), ((2,), "full")])
+def test_each_draw_of_a_mixture_is_made_by_a_component_of_its_own_row(event_shape, covariance):
+    """Components at 0, 10, 20, ..., two for each of three rows, drawn with probability 1/4, 3/4."""
+    logits = tf.math.log(tf.constant([[0.25, 0.75]] * 3))
+    centers = tf.reshape(10.0 * tf.range(6.0), [3, 2, *[1] * len(event_shape)])
+    locs = tf.broadcast_to(centers, [3, 2, *event_shape])
+    if covariance == "full":
+        components = tfd.MultivariateNormalTriL(locs, 0.1 * tf.eye(2))
+    else:
+        components = tfd.Independent(tfd.Normal(locs, 0.1), len(event_shape))
+    z = tfcvae.mixtures.mixture(logits, components).sample((5, 400), seed=(0, 1)).numpy()
+    assert z.shape == (5, 400, 3, *event_shape)
+    which = np.round(z / 10).reshape(2000, 3, -1)
+    assert np.all(which == which[..., :1])
+    assert 0.08 < (z / 10 - np.round(z / 10)).std() * 10 < 0.12
+    for row, of_row in enumerate(which[..., 0].T):
+        assert set(of_row) == {2 * row, 2 * row + 1}
+        assert abs(np.mean(of_row == 2 * row) - 0.25) < 0.05
+
+
 def test_actnorm_is_initialised_from_data():
     prior = priors.MAF(2, **FLOW, actnorm=True)
     prior.build(None)

@@ -25,7 +25,7 @@ def mixture(logits, components):
 
 
 class ReparameterizedMixture(tfd.MixtureSameFamily):
-    """A mixture with implicit gradients of its draws.
+    """A mixture with implicit gradients of its draws, of which each is made by one component.
 
     A draw z solves `F(z) = u`, where `F_i(z)` is the distribution function of `z_i` given the
     dimensions before it, and u is uniform. By the implicit function theorem its derivative is
@@ -40,7 +40,9 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
         return tfd.FULLY_REPARAMETERIZED
 
     def _sample_n(self, n, seed=None):
-        z = tf.stop_gradient(super()._sample_n(n, seed=seed))
+        which_seed, seed = tfp.random.split_seed(seed)
+        which = self.mixture_distribution.sample(n, seed=which_seed)
+        z = tf.stop_gradient(_chosen(self.components_distribution, which).sample(seed=seed))
         shape = tf.shape(z)
         rows = shapes.flatten(z, self.event_shape.rank)
         rows = tf.reshape(rows, [-1, rows.shape[-1]])
@@ -84,3 +86,24 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
         normal = tfd.Normal(tf.zeros([], z.dtype), 1.0)
         log_prob = normal.log_prob(standardised) - tf.math.log(tf.linalg.diag_part(tril))
         return normal.cdf(standardised), log_prob
+
+
+def _chosen(components, which):
+    """The distribution of batch shape `[n, *batch]` of the components of indices of that shape."""
+    if isinstance(components, tfd.Independent):
+        chosen = _chosen(components.distribution, which)
+        return tfd.Independent(chosen, components.reinterpreted_batch_ndims)
+    batch_rank = which.shape.rank - 1
+    which = tf.transpose(which, [*range(1, batch_rank + 1), 0])
+    chosen = {}
+    for name, about in components.parameter_properties().items():
+        value = components.parameters[name]
+        if value is None:
+            continue
+        value = tf.convert_to_tensor(value)
+        own = shapes.dims(value)[value.shape.rank - about.event_ndims :]
+        value = tf.broadcast_to(value, tf.concat([components.batch_shape_tensor(), own], 0))
+        value = tf.gather(value, which, axis=batch_rank, batch_dims=batch_rank)
+        rest = range(batch_rank + 1, value.shape.rank)
+        chosen[name] = tf.transpose(value, [batch_rank, *range(batch_rank), *rest])
+    return components.copy(**chosen)
