@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib import color_sequences
 from matplotlib.ticker import MaxNLocator
 
-from tfcvae.plotting.figures import STYLE, Figure
+from tfcvae.plotting.figures import COLORS, STYLE, Figure
 
-_CURVE_COLORS = {"training": "#0072b2", "validation": "#d55e00"}
+_CURVE_COLORS = dict(zip(("training", "validation"), COLORS))
 _LABEL_COLORS = color_sequences["petroff10"]
 _MARKERS = "o^sDvP*X"
 _IN_NATS = (

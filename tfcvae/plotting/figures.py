@@ -9,10 +9,9 @@ from matplotlib.figure import Figure as _MatplotlibFigure
 
 from tfcvae.files import replacing
 
+COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
 STYLE = {
-    "axes.prop_cycle": cycler(
-        color=["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]
-    ),
+    "axes.prop_cycle": cycler(color=COLORS),
     "axes.axisbelow": True,
     "axes.grid": True,
     "axes.spines.right": False,

@@ -6,10 +6,10 @@ import tensorflow as tf
 from tfcvae import seeds, shapes
 from tfcvae.layers import center
 from tfcvae.plotting.curves import style_plot
-from tfcvae.plotting.figures import Figure
+from tfcvae.plotting.figures import COLORS, Figure
 from tfcvae.sampling import draw, has_rows
 
-_POSTERIOR, _PRIOR = "#d55e00", "#0072b2"
+_PRIOR, _POSTERIOR = COLORS[:2]
 _GRID = 120
 
 
