@@ -515,7 +515,24 @@ MODELS = {
         None,
         {**ELBO, "reconstruction": 0.0, "kl": 0.0, "importance_bound": -1.0},
     ),
+    "vae_importance_of_one_draw": ModelCase(
+        lambda: vae(importance_weighted=True),
+        DATA,
+        None,
+        {**ELBO, "reconstruction": 0.0, "kl": 0.0, "importance_bound": -1.0},
+    ),
     "vae_vamp": ModelCase(lambda: vae(prior=priors.VampPrior(2, 3, DATA[:3])), DATA, None, ELBO),
+    "vae_vamp_of_flow_posteriors": ModelCase(
+        lambda: tfcvae.VAE(
+            layers.FlowPosterior(layers.IndependentNormal(2, mlp()), 2, (4,)),
+            layers.IndependentNormal(4, mlp()),
+            prior=priors.VampPrior(2, 3),
+            seed=0,
+        ),
+        DATA,
+        None,
+        ELBO,
+    ),
     "vae_flow_of_vamp": ModelCase(
         lambda: vae(prior=priors.RealNVP(2, **FLOW, base=priors.VampPrior(2, 3))), DATA, None, ELBO
     ),
@@ -581,6 +598,24 @@ MODELS = {
         DATA,
         TARGET,
         {**HYBRID, "baseline": 1.0},
+    ),
+    "cvae_hybrid_importance": ModelCase(
+        lambda: cvae(alpha=0.5, num_samples=2, importance_weighted=True),
+        DATA,
+        TARGET,
+        {
+            **{**HYBRID, "reconstruction": 0.0, "kl": 0.0},
+            "importance_bound": -0.5,
+        },
+    ),
+    "cvae_vamp_of_flow_posteriors": ModelCase(
+        lambda: cvae(
+            recognition=layers.FlowPosterior(layers.IndependentNormal(2, mlp()), 1, (4,)),
+            prior=priors.VampPrior(2, 3),
+        ),
+        DATA,
+        TARGET,
+        ELBO,
     ),
     "cvae_multi_scale": ModelCase(
         lambda: segmenter(network=networks.unet((2, 3), (3,)), baseline=True, alpha=0.5),

@@ -236,6 +236,9 @@ def test_an_infinite_dataset_has_its_shapes_checked():
     bad = tf.data.Dataset.from_tensor_slices(DATA[:, :3]).batch(8).repeat()
     assert_refused(compiled(vae), "x", x=bad, steps_per_epoch=1)
     assert_refused(compiled(cvae), "y", x=good, steps_per_epoch=1)
+    weighted = good.map(lambda x: (x, None, tf.ones(8)))
+    model.fit(weighted, steps_per_epoch=1, verbose=0)
+    assert int(model.optimizer.iterations) == 2
 
 
 # ---- Arguments ------------------------------------------------------------------------------
@@ -333,6 +336,32 @@ ARGUMENTS = {
     "covariance_mixture": (lambda: priors.GaussianMixture(2, 3, "low_rank"), "covariance"),
     "component": (lambda: layers.MixtureSameFamily(2, layers.IndependentNormal(3)), "component"),
     "latent_size": (lambda: priors.SecondStage(2, -1), "latent_size"),
+    "latent_size_none": (lambda: priors.SecondStage(2, 0), "latent_size"),
+    "pseudo_inputs": (lambda: priors.VampPrior(2, pseudo_inputs=5), "pseudo_inputs"),
+    "too_many_bins": (lambda: priors.NeuralSplineFlow(2, num_bins=2000), "num_bins"),
+    "scales": (lambda: regularizers.MMD(scales=3), "scales"),
+    "scales_below_zero": (lambda: regularizers.MMD(scales=(1.0, -1.0)), "scales"),
+    "ramp": (lambda: tfcvae.schedules.Cyclical(10, ramp="a"), "ramp"),
+    "ramp_above": (lambda: tfcvae.schedules.Cyclical(10, ramp=2.0), "ramp"),
+    "num_groups": (lambda: regularizers.KL(num_groups=3), "num_groups"),
+    "initial_scale": (
+        lambda: layers.default_mean_field_normal_fn(initial_scale=-1.0),
+        "initial_scale",
+    ),
+    "bias_posterior_fn": (
+        lambda: layers.DenseFlipout(2, 10, bias_posterior_fn="x"),
+        "bias_posterior_fn",
+    ),
+    "make_posterior_fn": (lambda: layers.DenseVariational(1, None, None, 3), "make_posterior_fn"),
+    "second_stage_of_a_cvae": (lambda: priors.SecondStage.fit_to(cvae(), DATA), "vae"),
+    "second_stage_nan": (lambda: priors.SecondStage.fit_to(vae(), with_nan(DATA)), "x"),
+    "importance_of_a_gsnn": (lambda: cvae(alpha=0, importance_weighted=True), "alpha=0"),
+    "batch_size": (lambda: compiled(vae).fit(DATA, batch_size=0), "batch_size"),
+    "sample_weight": (
+        lambda: compiled(vae).fit(DATA, sample_weight=np.full(16, "a")),
+        "sample_weight",
+    ),
+    "unet_of_any_size": (lambda: networks.unet().build((None, None, None, 3)), "unet"),
 }
 
 

@@ -179,11 +179,13 @@ def test_arguments_of_the_collapse_warning(arguments):
 
 
 @pytest.mark.parametrize("name", ["weight", "capacity"])
-@pytest.mark.parametrize("kind", ["polynomial", "cyclical"])
+@pytest.mark.parametrize("kind", ["polynomial", "cyclical", "piecewise"])
 def test_a_schedule_longer_than_the_run_warns(name, kind):
     def schedule(steps):
         if kind == "cyclical":
             return schedules.Cyclical(steps)
+        if kind == "piecewise":
+            return keras.optimizers.schedules.PiecewiseConstantDecay([2, steps], [0.0, 0.5, 1.0])
         return keras.optimizers.schedules.PolynomialDecay(0.0, steps, 1.0)
 
     too_long = constructors.vae(regularizers=[regularizers.KL(**{name: schedule(9)})])
@@ -193,6 +195,8 @@ def test_a_schedule_longer_than_the_run_warns(name, kind):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fit(fitting, epochs=4)
+    with pytest.warns(UserWarning, match="after 8"):
+        fit(too_long, epochs=8, initial_epoch=4)
 
 
 def test_the_kl_of_a_capacity_run_goes_to_the_capacity():

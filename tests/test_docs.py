@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tensorflow_probability as tfp
 
 import tfcvae
 
@@ -44,6 +45,14 @@ def test_readme_block_runs(index, tmp_path, monkeypatch):
 def test_the_example_of_a_prior_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     execute("\n\n".join(python_blocks("CONTRIBUTING.md")), "CONTRIBUTING.md")
+
+
+def test_the_page_on_tfp_layers_runs_and_has_every_name():
+    execute("\n\n".join(python_blocks("docs/from-tfp-layers.md")), "docs/from-tfp-layers.md")
+    page = read("docs/from-tfp-layers.md")
+    public = [n for n, value in vars(tfp.layers).items() if n[0] != "_" and callable(value)]
+    assert len(public) > 25
+    assert [name for name in public if f"`{name}`" not in page] == []
 
 
 def test_the_two_readmes_agree():

@@ -46,7 +46,7 @@ PRIORS = {
     "flow_of_a_mixture": lambda network: priors.RealNVP(
         2, **FLOW, network=network, base=priors.GaussianMixture(2, 3)
     ),
-    "flow_of_vamp": lambda network: priors.MAF(2, **FLOW, base=vamp()),
+    "flow_of_vamp": lambda network: priors.MAF(2, **FLOW, network=network, base=vamp(network)),
     "second_stage": lambda network: priors.SecondStage(2, 2, (4,), 500, network=network),
 }
 FLOWS = [name for name in PRIORS if "flow" in name or name in constructors.PRIORS and "maf" in name]
@@ -114,6 +114,18 @@ def test_a_flow_inverts_itself(name, given, dtype, tolerance):
     np.testing.assert_allclose(there_and_back, z, atol=tolerance)
     back_and_there = bijector.forward(tf.identity(bijector.inverse(z)))
     np.testing.assert_allclose(back_and_there, z, atol=tolerance)
+
+
+@over("name", [*FLOWS, "mixture", "vamp"])
+@over("shape", [(2,), (1, 2), (3, 1, 2)])
+def test_a_conditional_density_takes_points_that_broadcast(name, shape):
+    """Compiled, where the loop of an IAF must keep its shapes."""
+    prior, _ = made(name, True)
+    z = tf.constant(np.random.default_rng(2).normal(size=shape), "float32")
+    density = tf.function(lambda x, z: prior(x).log_prob(z))
+    whole = tf.broadcast_to(z, [*shape[:-2], len(X), 2])
+    expected = prior(tf.constant(X)).log_prob(whole)
+    np.testing.assert_allclose(density(tf.constant(X), z), expected, 1e-4, 1e-4)
 
 
 @every_prior

@@ -250,6 +250,8 @@ GED = evaluation.generalized_energy_distance
             "`groups`",
         ),
         (lambda: evaluation.pixel_accuracy(random_masks(1)[0], random_masks(1)), "same images"),
+        (lambda: evaluation.pairwise_iou(random_masks(2), 2 * random_masks(2)), "`references`"),
+        (lambda: GED(np.nan * random_masks(2), random_masks(2)), "`samples`"),
     ],
 )
 def test_scores_refuse(call, message):

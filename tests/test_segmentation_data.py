@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import ExifTags, Image
 
 from tfcvae import datasets
 from tfcvae.datasets import loaders
@@ -236,6 +236,17 @@ def test_pairs_resized_and_grey(folders, tmp_path):
     x, y = next(iter(data))
     assert x.shape == (5, 3, 4, 1) and y.shape == (5, 3, 4, 1)
     assert set(np.unique(y)) <= {0, 1}
+
+
+def test_pictures_that_a_camera_has_turned_are_seen_upright(folders):
+    """A file whose EXIF says that it lies on its side, and its upright mask."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image = np.zeros((6, 8, 3))
+    image[:3] = 255
+    write(folders[0] / "3.jpg", np.rot90(image), exif=exif)
+    x, _ = next(iter(datasets.segmentation_from_directory(*folders)))
+    np.testing.assert_allclose(x[3], image / 255, atol=0.2)
 
 
 def test_pairs_of_classes(folders, tmp_path):

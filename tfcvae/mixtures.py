@@ -14,13 +14,17 @@ def mixture(logits, components):
     Args:
         logits: `[*batch, num_components]`.
         components: distribution of batch shape `[*batch, num_components]`. The draws of a mixture
-            of `tfd.MultivariateNormalTriL`, or of a `tfd.Independent` of continuous distributions,
-            carry gradients to all parameters, the logits too; those of any other carry none.
+            of `tfd.MultivariateNormalTriL`, or of a `tfd.Independent` of continuous distributions
+            whose parameters are tensors, carry gradients to all of them, the logits too; those of
+            any other are made by TFP.
     """
-    tril = isinstance(components, tfd.MultivariateNormalTriL)
-    factors = components.distribution if isinstance(components, tfd.Independent) else None
-    continuous = getattr(factors, "reparameterization_type", None) == tfd.FULLY_REPARAMETERIZED
-    kind = ReparameterizedMixture if tril or continuous else tfd.MixtureSameFamily
+    is_known = isinstance(components, tfd.MultivariateNormalTriL)
+    if isinstance(components, tfd.Independent):
+        factors = components.distribution
+        is_known = factors.reparameterization_type == tfd.FULLY_REPARAMETERIZED and all(
+            about.is_tensor for about in factors.parameter_properties().values()
+        )
+    kind = ReparameterizedMixture if is_known else tfd.MixtureSameFamily
     return kind(tfd.Categorical(logits), components)
 
 
@@ -29,7 +33,8 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
 
     A draw z solves `F(z) = u`, where `F_i(z)` is the distribution function of `z_i` given the
     dimensions before it, and u is uniform. By the implicit function theorem its derivative is
-    `-(dF/dz)^-1 dF`, with a triangular `dF/dz` that is only computed where a gradient is asked for.
+    `-(dF/dz)^-1 dF`, with a triangular `dF/dz`. All components are only computed where a gradient
+    is asked for.
 
     Reference:
         Figurnov et al., Implicit Reparameterization Gradients (2018), arXiv:1805.08498.
@@ -42,68 +47,87 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
     def _sample_n(self, n, seed=None):
         which_seed, seed = tfp.random.split_seed(seed)
         which = self.mixture_distribution.sample(n, seed=which_seed)
-        z = tf.stop_gradient(_chosen(self.components_distribution, which).sample(seed=seed))
-        shape = tf.shape(z)
-        rows = shapes.flatten(z, self.event_shape.rank)
-        rows = tf.reshape(rows, [-1, rows.shape[-1]])
-
-        def uniforms(rows):
-            return tf.reshape(self._uniforms(tf.reshape(rows, shape)), tf.shape(rows))
+        logits = self.mixture_distribution.logits_parameter()
+        components = self.components_distribution
+        parameters = _parameters(components, tf.shape(logits))
+        chosen = {name: _chosen(value, which) for name, value in parameters.items()}
+        z = tf.stop_gradient(_remade(components, chosen).sample(seed=seed))
 
         @tf.custom_gradient
-        def solution(u):
+        def solution(logits, *values):
             def gradient(upstream):
-                with tf.GradientTape() as tape:
-                    tape.watch(rows)
-                    values = uniforms(rows)
-                slopes = tape.batch_jacobian(values, rows)
-                solved = tf.linalg.triangular_solve(slopes, upstream[..., None], adjoint=True)
-                return -solved[..., 0]
+                rank = self.event_shape.rank
+                rows = shapes.flatten(z, rank)
+                rows = tf.reshape(rows, [-1, rows.shape[-1]])
+                with tf.GradientTape(persistent=True) as tape:
+                    tape.watch([rows, logits, *values])
+                    remade = _remade(components, dict(zip(parameters, values)))
+                    uniforms = _uniforms(logits, remade, tf.reshape(rows, tf.shape(z)), rank)
+                    uniforms = tf.reshape(uniforms, tf.shape(rows))
+                slopes = tape.batch_jacobian(uniforms, rows)
+                upstream = tf.reshape(upstream, tf.shape(rows))[..., None]
+                solved = tf.linalg.triangular_solve(slopes, upstream, adjoint=True)
+                return tape.gradient(
+                    uniforms, [logits, *values], -solved[..., 0], tf.UnconnectedGradients.ZERO
+                )
 
-            return tf.identity(rows), gradient
+            return tf.identity(z), gradient
 
-        return tf.reshape(solution(uniforms(rows)), shape)
-
-    def _uniforms(self, z):
-        """F(z), of the shape of z with the event flat."""
-        rank = self.event_shape.rank
-        cdf, log_prob = self._conditionals(tf.expand_dims(z, -1 - rank))
-        cdf, log_prob = shapes.flatten(cdf, rank), shapes.flatten(log_prob, rank)
-        before = tf.cumsum(log_prob, axis=-1, exclusive=True)
-        logits = self.mixture_distribution.logits_parameter()[..., None] + before
-        return tf.reduce_sum(tf.nn.softmax(logits, axis=-2) * cdf, axis=-2)
-
-    def _conditionals(self, z):
-        """Each component's distribution function and log-density of each dimension given those
-        before it."""
-        components = self.components_distribution
-        if isinstance(components, tfd.Independent):
-            factors = components.distribution
-            return factors.cdf(z), factors.log_prob(z)
-        tril, centered = components.scale_tril, (z - components.loc)[..., None]
-        tril = tf.broadcast_to(tril, [*shapes.dims(centered)[:-1], tril.shape[-1]])
-        standardised = tf.linalg.triangular_solve(tril, centered)[..., 0]
-        normal = tfd.Normal(tf.zeros([], z.dtype), 1.0)
-        log_prob = normal.log_prob(standardised) - tf.math.log(tf.linalg.diag_part(tril))
-        return normal.cdf(standardised), log_prob
+        return solution(logits, *parameters.values())
 
 
-def _chosen(components, which):
-    """The distribution of batch shape `[n, *batch]` of the components of indices of that shape."""
+def _uniforms(logits, components, z, event_rank):
+    """F(z), of the shape of z with the event flat."""
+    cdf, log_prob = _conditionals(components, tf.expand_dims(z, -1 - event_rank))
+    cdf, log_prob = shapes.flatten(cdf, event_rank), shapes.flatten(log_prob, event_rank)
+    before = tf.cumsum(log_prob, axis=-1, exclusive=True)
+    return tf.reduce_sum(tf.nn.softmax(logits[..., None] + before, axis=-2) * cdf, axis=-2)
+
+
+def _conditionals(components, z):
+    """Each component's distribution function and log-density of each dimension given those before
+    it."""
     if isinstance(components, tfd.Independent):
-        chosen = _chosen(components.distribution, which)
-        return tfd.Independent(chosen, components.reinterpreted_batch_ndims)
+        factors = components.distribution
+        return factors.cdf(z), factors.log_prob(z)
+    tril, centered = components.scale_tril, (z - components.loc)[..., None]
+    tril = tf.broadcast_to(tril, [*shapes.dims(centered)[:-1], tril.shape[-1]])
+    standardised = tf.linalg.triangular_solve(tril, centered)[..., 0]
+    normal = tfd.Normal(tf.zeros([], z.dtype), 1.0)
+    log_prob = normal.log_prob(standardised) - tf.math.log(tf.linalg.diag_part(tril))
+    return normal.cdf(standardised), log_prob
+
+
+def _factors(components):
+    return components.distribution if isinstance(components, tfd.Independent) else components
+
+
+def _parameters(components, batch_shape):
+    """The parameters of the components by name, of the batch shape and whatever follows it."""
+    factors = _factors(components)
+    event = factors.batch_shape_tensor()[len(components.batch_shape) :]
+    parameters = {}
+    for name, about in factors.parameter_properties().items():
+        value = factors.parameters[name]
+        if value is not None:
+            value = tf.convert_to_tensor(value)
+            own = tf.shape(value)[value.shape.rank - about.event_ndims :]
+            parameters[name] = tf.broadcast_to(value, tf.concat([batch_shape, event, own], 0))
+    return parameters
+
+
+def _chosen(values, which):
+    """The `[n, *batch, ...]` of the components of indices `[n, *batch]`."""
     batch_rank = which.shape.rank - 1
     which = tf.transpose(which, [*range(1, batch_rank + 1), 0])
-    chosen = {}
-    for name, about in components.parameter_properties().items():
-        value = components.parameters[name]
-        if value is None:
-            continue
-        value = tf.convert_to_tensor(value)
-        own = shapes.dims(value)[value.shape.rank - about.event_ndims :]
-        value = tf.broadcast_to(value, tf.concat([components.batch_shape_tensor(), own], 0))
-        value = tf.gather(value, which, axis=batch_rank, batch_dims=batch_rank)
-        rest = range(batch_rank + 1, value.shape.rank)
-        chosen[name] = tf.transpose(value, [batch_rank, *range(batch_rank), *rest])
-    return components.copy(**chosen)
+    values = tf.gather(values, which, axis=batch_rank, batch_dims=batch_rank)
+    rest = range(batch_rank + 1, values.shape.rank)
+    return tf.transpose(values, [batch_rank, *range(batch_rank), *rest])
+
+
+def _remade(components, parameters):
+    """The same kind of distribution with other parameters."""
+    factors = _factors(components).copy(**parameters)
+    if not isinstance(components, tfd.Independent):
+        return factors
+    return tfd.Independent(factors, components.reinterpreted_batch_ndims)

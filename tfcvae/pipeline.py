@@ -22,10 +22,11 @@ def untuned(dataset):
 
 def batches(x, y=None, sample_weight=None, batch_size=None, shuffle=False):
     """A dataset of batches of NumPy arrays, with what Keras would make of them."""
-    tensors = [
-        None if array is None else tf.convert_to_tensor(_in_floatx(array))
-        for array in (x, y, sample_weight)
-    ]
+    with tf.device("CPU"):  # The whole data set would fill a GPU.
+        tensors = [
+            None if array is None else tf.convert_to_tensor(_in_floatx(array))
+            for array in (x, y, sample_weight)
+        ]
     indices = tf.data.Dataset.range(len(x))
     if shuffle:
         indices = indices.shuffle(len(x))

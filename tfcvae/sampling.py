@@ -1,7 +1,5 @@
 """Draws of latent variables and averages over them."""
 
-import math
-
 import tensorflow as tf
 
 from tfcvae import seeds
@@ -58,7 +56,8 @@ def log_mean_exp(log_weights, num_samples, rows, seed, dtype):
 
 def log_mean(log_weights):
     """The log of the mean of weights over the first axis."""
-    return tf.reduce_logsumexp(log_weights, 0) - math.log(log_weights.shape[0])
+    number = tf.cast(tf.shape(log_weights)[0], log_weights.dtype)
+    return tf.reduce_logsumexp(log_weights, 0) - tf.math.log(number)
 
 
 def doubly_reparameterized(posterior, prior, likelihood, z, target):

@@ -30,7 +30,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, num_steps, num_cycles=4, ramp=0.5, start=0.0, end=1.0):
         self.num_steps = shapes.check_positive_int(num_steps, "num_steps")
         self.num_cycles = shapes.check_positive_int(num_cycles, "num_cycles")
-        if not 0 < ramp <= 1:
+        if shapes.check_positive(ramp, "ramp") > 1:
             raise ValueError(f"Argument `ramp` must be a float in (0, 1]. Received: ramp={ramp}")
         self.ramp = float(ramp)
         self.start = float(start)

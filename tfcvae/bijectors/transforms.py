@@ -59,8 +59,11 @@ class RationalQuadratic:
     """
 
     def __init__(self, num_bins=8, tail_bound=3.0):
-        if shapes.check_positive_int(num_bins, "num_bins") < 2:
-            raise ValueError(f"Argument `num_bins` must be at least 2. Received: {num_bins=}")
+        if not 2 <= shapes.check_positive_int(num_bins, "num_bins") < 1 / MIN_BIN:
+            raise ValueError(
+                f"Argument `num_bins` must be at least 2 and below {1 / MIN_BIN:.0f}. "
+                f"Received: {num_bins=}"
+            )
         self.num_bins = num_bins
         self.tail_bound = shapes.check_positive(tail_bound, "tail_bound")
 

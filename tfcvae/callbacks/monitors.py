@@ -44,14 +44,20 @@ class WarmUpCheck(keras.callbacks.Callback):
     """
 
     def on_train_begin(self, logs=None):
+        self._is_due = True
+
+    def on_epoch_begin(self, epoch, logs=None):
         steps = self.params.get("steps")
-        if not steps:
+        if not steps or not self._is_due:
             return
-        end = int(self.model.optimizer.iterations.numpy()) + steps * self.params["epochs"]
+        self._is_due = False
+        done = int(self.model.optimizer.iterations.numpy())
+        end = done + steps * (self.params["epochs"] - epoch)
         for regularizer in self.model.regularizers:
             for name in ("weight", "capacity"):
                 schedule = getattr(regularizer, name, None)
                 length = getattr(schedule, "decay_steps", getattr(schedule, "num_steps", 0))
+                length = max([length, *getattr(schedule, "boundaries", ())])
                 if length > end:
                     warnings.warn(
                         f"The schedule of `{name}` of the regularizer {regularizer.name!r} takes "

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tfcvae import pipeline, shapes
 from tfcvae.datasets.masks import one_hot_masks
@@ -109,9 +109,12 @@ def _open(path):
 
 
 def _header(path):
-    """Height and width, and Pillow's mode."""
+    """Height and width as the image is to be seen, and Pillow's mode."""
     with _open(path) as image:
-        return image.size[::-1], image.mode
+        height, width = image.size[::-1]
+        is_photo = image.format == "JPEG"
+        turned = is_photo and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return (width, height) if turned else (height, width), image.mode
 
 
 def _check_sizes(pairs, headers, size):
@@ -134,6 +137,8 @@ def _check_sizes(pairs, headers, size):
 def _load(path, image, mode, size, resample):
     """An image's pixels, converted to a mode unless it is `None`, and resized."""
     try:
+        if image.format == "JPEG":
+            image = ImageOps.exif_transpose(image)
         image = image if mode is None else image.convert(mode)
         return np.asarray(image.resize(size[::-1], resample))
     except (OSError, SyntaxError) as error:

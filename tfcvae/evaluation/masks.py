@@ -24,7 +24,9 @@ def pixel_accuracy(prediction, target):
 
 
 def intersection_over_union(prediction, target):
-    """The IoU of each mask with its target.
+    """The IoU of each mask with its target: 1 if both are empty, 0 if one of them is.
+
+    That of several classes is the mean over those that are in either mask.
 
     Args:
         prediction: masks or probabilities `[batch, height, width(, classes)]`.
@@ -38,7 +40,8 @@ def intersection_over_union(prediction, target):
 
 
 def pairwise_iou(samples, references):
-    """The IoU of every sample with every reference of the same image.
+    """The IoU of every sample with every reference of the same image, as in
+    `intersection_over_union`.
 
     Args:
         samples: masks or probabilities `[num_samples, batch, height, width(, classes)]`.
@@ -70,6 +73,12 @@ def as_masks(name, values, axes):
         raise ValueError(
             f"Argument `{name}` must have shape [{', '.join(leading)}, height, width] or "
             f"[{', '.join(leading)}, height, width, classes]. Received: shape {values.shape}"
+        )
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(
+            f"Argument `{name}` must hold masks or probabilities, in [0, 1]; masks of integer "
+            "classes become one-hot by `datasets.one_hot_masks`. Received: values from "
+            f"{values.min()} to {values.max()}"
         )
     values = values if values.ndim == axes + 3 else values[..., None]
     classes = values.shape[-1]

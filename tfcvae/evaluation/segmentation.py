@@ -25,8 +25,8 @@ def generalized_energy_distance(
     Args:
         samples: masks or probabilities `[num_samples, batch, height, width(, classes)]`.
         references: masks `[num_references, batch, height, width(, classes)]`.
-        distance: `"iou"` for d = 1 - IoU, or a function of two arrays `[num, batch, height,
-            width(, classes)]` that returns distances `[batch, num_1, num_2]`.
+        distance: `"iou"` for d = 1 - IoU, 0 for two empty masks, or a function of two arrays
+            `[num, batch, height, width(, classes)]` that returns distances `[batch, num_1, num_2]`.
         estimator: `"unbiased"` leaves out the pairs of a draw with itself, and may be negative;
             `"v_statistic"` counts them, as published figures do: an exact sampler then scores
             D (1/m + 1/n) instead of 0 for m samples and n references of mean distance D.
@@ -73,7 +73,8 @@ def generalized_energy_distance(
 def hungarian_iou(samples, references):
     """The mean IoU of the best one-to-one matching of samples and references of each image.
 
-    If there are more of the one than of the other, these are repeated to the same number.
+    If there are more of the one than of the other, these are repeated to the same number. Two empty
+    masks have an IoU of 1.
 
     Args:
         samples: masks or probabilities `[num_samples, batch, height, width(, classes)]`.
@@ -101,7 +102,7 @@ def hungarian_iou(samples, references):
 
 
 def sample_diversity(samples):
-    """The mean distance 1 - IoU between two different samples of each image.
+    """The mean distance 1 - IoU between two different samples of each image, 0 for empty ones.
 
     Args:
         samples: masks or probabilities `[num_samples >= 2, batch, height, width(, classes)]`.

@@ -20,7 +20,7 @@ def center(distribution):
         return distribution.center()
     if hasattr(distribution, "components_distribution"):
         heaviest = tf.argmax(distribution.mixture_distribution.logits_parameter(), axis=-1)
-        means = distribution.components_distribution.mean()
+        means = center(distribution.components_distribution)
         batch_rank = means.shape.rank - 1 - distribution.event_shape.rank
         return tf.gather(means, heaviest, axis=batch_rank, batch_dims=heaviest.shape.rank)
     if "with_shape" in distribution.parameters:  # Every kind of `tfd.BatchBroadcast`.

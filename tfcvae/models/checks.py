@@ -82,10 +82,15 @@ def check_latent_sizes(**layers):
     check_same_event_shape("be distributions over latent vectors of the same size", 1, **layers)
 
 
-def check_alpha(alpha):
+def check_alpha(alpha, importance_weighted):
     """Returns `alpha` as a float in [0, 1]."""
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 <= alpha <= 1:
         raise ValueError(f"Argument `alpha` must be a float in [0, 1]. Received: alpha={alpha}")
+    if importance_weighted and alpha == 0:
+        raise ValueError(
+            "Argument `importance_weighted=True` needs a recognition network, which `alpha=0` "
+            f"leaves out. Received: alpha={alpha}"
+        )
     return float(alpha)
 
 

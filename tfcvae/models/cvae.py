@@ -30,7 +30,8 @@ class CVAE(LatentVariableModel):
     `fit` takes Keras's own `(x, y)` and `(x, y, sample_weight)`. Compiled metrics compare y with
     the deterministic prediction. Logged, in nats: `loss`, `elbo`, `reconstruction`, `kl`, each
     further regularizer by its name; with `alpha < 1` `gsnn`, the negative log-likelihood at draws
-    of p(z|x), and with `0 < alpha < 1` `hybrid`, the objective `alpha * elbo - (1 - alpha) * gsnn`;
+    of p(z|x), and with `0 < alpha < 1` `hybrid`, the objective `alpha * elbo - (1 - alpha) * gsnn`,
+    or that with `importance_bound` in place of `elbo`;
     `baseline` when there is one, `multi_scale` and `baseline_multi_scale` when generation and
     baseline are a `layers.MultiScale`; `kl_weights` of random weights as in `tfcvae.VAE`.
 
@@ -74,7 +75,7 @@ class CVAE(LatentVariableModel):
         **kwargs,
     ):
         super().__init__(regularizers, num_samples, importance_weighted, seed, **kwargs)
-        self.alpha = checks.check_alpha(alpha)
+        self.alpha = checks.check_alpha(alpha, importance_weighted)
         own = {"prior": prior, "generation": generation}
         if recognition is not None or self.alpha > 0:
             own["recognition"] = recognition

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfcvae import pipeline
+from tfcvae import pipeline, shapes
 from tfcvae.models.checks import check_same_length
 
 
@@ -56,6 +56,8 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
     """
     if x is None:
         raise ValueError(f"Argument `{prefix}x` is required. Received: {prefix}x=None")
+    if batch_size is not None:
+        shapes.check_positive_int(batch_size, "batch_size")
     for name, value in ((f"{prefix}x", x), (f"{prefix}y", y)):
         is_array = hasattr(value, "shape") or value is None
         if isinstance(value, (list, tuple, dict, str)) or not (
@@ -70,7 +72,7 @@ def check_data(model, x, y=None, sample_weight=None, batch_size=None, prefix="")
             raise ValueError(f"Argument `{prefix}x` must not be empty. Received: an empty dataset")
         if x.cardinality() < 0:
             x, y, _ = keras.utils.unpack_x_y_sample_weight(x.element_spec)
-            model._check_shapes(x, y, prefix)
+            model._check_shapes(x, None if isinstance(y, tf.NoneTensorSpec) else y, prefix)
             return x.shape
         batch = next(iter(x.take(1)))
     elif isinstance(x, keras.utils.PyDataset):
@@ -96,10 +98,12 @@ def check_sample_weight(sample_weight, x, prefix):
     if sample_weight is None:
         return
     weights = np.asarray(sample_weight)
-    if weights.size != x.shape[0] or not np.all(weights >= 0):
+    numbers = weights.dtype.kind in "buif"
+    if weights.size != x.shape[0] or not numbers or not np.all(weights >= 0):
+        smallest = f"smallest value {weights.min()}" if numbers and weights.size else "no numbers"
         raise ValueError(
             f"Argument `{prefix}sample_weight` must hold one number >= 0 for each row. Received: "
-            f"shape {weights.shape} for {x.shape[0]} rows, smallest value {weights.min()}"
+            f"shape {weights.shape} for {x.shape[0]} rows, {smallest}"
         )
 
 

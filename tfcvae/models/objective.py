@@ -90,11 +90,11 @@ def hybrid_terms(model, parts, z, sample_weight, step, seed):
     """
     joint = JointLikelihood(parts.likelihood, z)
     parts = parts._replace(likelihood=joint)
-    elbo = None
+    bound, name_of_bound = None, "importance_bound" if model.importance_weighted else "elbo"
     for name, value, loss in elbo_terms(model, parts, sample_weight, step, seed):
         weight = 1.0 if name == "multi_scale" else model.alpha
         yield name, value, None if loss is None else weight * loss
-        elbo = value if name == "elbo" else elbo
+        bound = value if name == name_of_bound else bound
     gsnn = weighted_mean(-tf.reduce_mean(joint.others, 0), sample_weight)
     yield "gsnn", gsnn, (1.0 - model.alpha) * gsnn
-    yield "hybrid", model.alpha * elbo - (1.0 - model.alpha) * gsnn, None
+    yield "hybrid", model.alpha * bound - (1.0 - model.alpha) * gsnn, None

@@ -88,10 +88,11 @@ class UNet(Network):
         inputs = self._input_shapes(input_shape)
         images = [shape for shape in inputs if len(shape) == 4]
         known = all(len(shape) in (2, 4) for shape in inputs)
-        if not known or not images or any(s[1:3] != images[0][1:3] for s in images):
+        unequal = any(s[1:3] != images[0][1:3] or None in s[1:] for s in images)
+        if not known or not images or unequal:
             raise ValueError(
                 "The inputs of `unet` must be images [batch, height, width, channels] of the same "
-                "size, at least one, and vectors [batch, size]. "
+                "known size, at least one, and vectors [batch, size]. "
                 f"Received: input_shape={input_shape}"
             )
         filters = self._config["filters"]

@@ -90,7 +90,15 @@ class Flow(Prior, abc.ABC):
         Args:
             z: `[rows, event_size]`, for example draws of an encoder.
             inputs: what the prior is called with: x `[rows, ...]`, or `None` for p(z).
+
+        Raises:
+            ValueError: if the prior has not been built.
         """
+        if not self.built:
+            raise ValueError(
+                "A flow is initialised once it is built, by `build` or as part of a model. "
+                f"Received: {self.name}, which is not built"
+            )
         self.chain.initialize(tf.cast(z, self.variable_dtype), self.context(inputs))
 
     def get_build_config(self):

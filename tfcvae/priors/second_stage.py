@@ -50,7 +50,8 @@ class SecondStage(Prior):
         **kwargs,
     ):
         super().__init__(event_size, network, **kwargs)
-        self.latent_size = shapes.check_positive_int(latent_size or event_size, "latent_size")
+        latent_size = event_size if latent_size is None else latent_size
+        self.latent_size = shapes.check_positive_int(latent_size, "latent_size")
         self.hidden_units = shapes.as_event_shape(hidden_units, "hidden_units")
         self.num_samples = shapes.check_positive_int(num_samples, "num_samples")
         self.seed = int(seed)
@@ -77,7 +78,7 @@ class SecondStage(Prior):
         """Trains a second VAE on the posterior of a first, whose weights stay as they are.
 
         z ~ q(z|x) is drawn anew in every epoch. The weight of the KL rises from 0 to 1 over the
-        first epochs, without which the second VAE tends to ignore u.
+        first epochs, since a second VAE can come to ignore u.
 
         ```python
         prior = priors.SecondStage.fit_to(vae, images)
@@ -101,10 +102,13 @@ class SecondStage(Prior):
             A `SecondStage`.
 
         Raises:
-            ValueError: if an argument is out of its range.
+            ValueError: if an argument is out of its range, or the data do not fit the VAE.
         """
-        from tfcvae.models import VAE
+        from tfcvae.models import VAE, data_checks
 
+        if not isinstance(vae, VAE):
+            raise ValueError(f"Argument `vae` must be a `tfcvae.VAE`. Received: vae={vae}")
+        data_checks.check_data(vae, x)
         shapes.check_positive_int(epochs, "epochs")
         shapes.check_positive(learning_rate, "learning_rate")
         if kwargs.get("network") is not None:

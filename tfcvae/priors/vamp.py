@@ -37,7 +37,7 @@ class VampPrior(Prior):
         self.num_components = shapes.check_positive_int(num_components, "num_components")
         if pseudo_inputs is not None:
             pseudo_inputs = np.asarray(pseudo_inputs)
-            if len(pseudo_inputs) != num_components:
+            if pseudo_inputs.shape[:1] != (num_components,):
                 raise ValueError(
                     f"Argument `pseudo_inputs` must have {num_components} rows, one for each "
                     f"component. Received: shape {pseudo_inputs.shape}"

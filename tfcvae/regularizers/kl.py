@@ -66,7 +66,8 @@ class KL(Regularizer):
         name: str.
 
     Raises:
-        ValueError: if an argument is out of its range, or `free_bits` and `capacity` are combined.
+        ValueError: if an argument is out of its range, `free_bits` and `capacity` are combined, or
+            `num_groups` is given without `free_bits`.
 
     Reference:
         Higgins et al., beta-VAE (ICLR 2017); Kingma et al., Improved Variational Inference with
@@ -87,6 +88,11 @@ class KL(Regularizer):
                 )
         if num_groups is not None:
             shapes.check_positive_int(num_groups, "num_groups")
+            if not self.free_bits:
+                raise ValueError(
+                    "Argument `num_groups` needs `free_bits`, the floor of each group. "
+                    f"Received: num_groups={num_groups}, free_bits={free_bits}"
+                )
         self.num_groups = num_groups
 
     @property

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfcvae import shapes
 from tfcvae.registration import check_registered
 from tfcvae.regularizers.base import Regularizer
 from tfcvae.sampling import draw, has_rows
@@ -72,12 +73,12 @@ class MMD(Regularizer):
                 f"Argument `kernel` must be one of {sorted(_KERNELS)}. Received: kernel={kernel}"
             )
         self.kernel = kernel
-        if not scales or any(not s > 0 for s in scales):
+        if not isinstance(scales, (list, tuple)) or not scales:
             raise ValueError(
                 "Argument `scales` must be a non-empty sequence of floats > 0. "
                 f"Received: scales={scales}"
             )
-        self.scales = tuple(float(s) for s in scales)
+        self.scales = tuple(shapes.check_positive(s, "scales") for s in scales)
         number = isinstance(bandwidth, numbers.Real) and not isinstance(bandwidth, bool)
         if bandwidth not in (None, "median") and not (number and 0 < bandwidth < math.inf):
             raise ValueError(

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfcvae import shapes
 from tfcvae.layers.base import positive
 
 tfd = tfp.distributions
@@ -21,8 +22,8 @@ class MeanFieldNormal:
     """See `default_mean_field_normal_fn`."""
 
     def __init__(self, is_singular=False, initial_scale=0.05, loc_stddev=0.1):
-        self.is_singular = is_singular
-        self.initial_scale = initial_scale
+        self.is_singular = bool(is_singular)
+        self.initial_scale = shapes.check_positive(initial_scale, "initial_scale")
         self.loc_stddev = loc_stddev
 
     def __call__(self, dtype, shape, name, trainable, add_variable_fn):
