@@ -15,6 +15,7 @@ from tfcvae.versions import versions
 
 RESULTS = Path(__file__).parent / "results"
 WORK = Path("runs", "benchmarks", Path(sys.argv[0]).stem)
+_own_backups = []
 
 
 def environment():
@@ -87,6 +88,7 @@ def fit_best(
     model.compile(keras.optimizers.Adam(schedule), **compiling)
     best = WORK / name / "best.weights.h5"
     best.parent.mkdir(parents=True, exist_ok=True)
+    _own_backups.append(best.parent)
     checkpoint = keras.callbacks.ModelCheckpoint(
         best, monitor, mode=mode, save_best_only=True, save_weights_only=True
     )
@@ -118,12 +120,16 @@ def read_rows(path):
 
 
 def append_row(path, row):
-    """Appends a row with the facts of this run, as soon as it is known, and drops its backups."""
+    """Appends a row with the facts of this run, as soon as it is known, and drops its backups.
+
+    Those of other rows stay, also of processes that run beside this one.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(json.dumps({**row, **environment()}) + "\n")
-    shutil.rmtree(WORK, ignore_errors=True)
+    while _own_backups:
+        shutil.rmtree(_own_backups.pop(), ignore_errors=True)
 
 
 def print_table(header, rows):

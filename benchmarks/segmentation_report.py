@@ -19,6 +19,12 @@ COLUMNS = {
     "mode_total_variation_1": "TV, bright",
 }
 
+ESTIMATES = {
+    "exact": "NLL, exact",
+    "monte_carlo": "Monte Carlo",
+    "importance": "importance",
+}
+
 
 def grouped(rows, data):
     """The rows of a data set by model and strategies, one for each seed."""
@@ -36,11 +42,11 @@ def table(rows, data):
     for label, own in grouped(rows, data).items():
         values = [np.mean([r[c] for r in own]) if c in own[0] else None for c in COLUMNS]
         cells = ["" if v is None else f"{v:.3f}" for v in values]
-        kind = next(k for k in ("importance", "monte_carlo", "exact") if k in own[0])
-        nats = np.mean([row[kind][0] for row in own])
-        lines.append([label, len(own), *cells, f"{nats:.1f}"])
+        nats = [np.mean([r[k][0] for r in own]) if k in own[0] else None for k in ESTIMATES]
+        cells += ["" if v is None else f"{v:.1f}" for v in nats]
+        lines.append([label, len(own), *cells])
     print(f"\n{data}\n")
-    common.print_table(["model", "seeds", *COLUMNS.values(), "NLL, nats"], lines)
+    common.print_table(["model", "seeds", *COLUMNS.values(), *ESTIMATES.values()], lines)
 
 
 def figure(rows, data_names, path):
