@@ -133,10 +133,13 @@ def _spread(bijector, context):
     take: their loops and halves keep the shape of the points."""
     if context is None:
         return bijector
-    zeros = tf.zeros_like(context[..., :1])
+
+    def spread(z):
+        return z + tf.zeros_like(context[..., :1], z.dtype)
+
     rows = tfb.Inline(
-        forward_fn=lambda z: z + zeros,
-        inverse_fn=lambda z: z + zeros,
+        forward_fn=spread,
+        inverse_fn=spread,
         forward_log_det_jacobian_fn=tf.zeros_like,
         forward_min_event_ndims=0,
         is_constant_jacobian=True,
