@@ -151,7 +151,7 @@ def run(name, observed, epochs, seed):
         return {**row, "exact": [round(model.evaluate(x, y, verbose=0), 3), None]}
     scores = {"monte_carlo": evaluation.log_likelihood(model, test, 100, "monte_carlo", verbose=0)}
     if model.alpha > 0:
-        scores["elbo"] = evaluation.elbo(model, test, 100, verbose=0)
+        scores["elbo"] = evaluation.elbo(model, test, 10, verbose=0)
         scores["importance"] = evaluation.log_likelihood(model, test, 100, verbose=0)
     rounded = {k: [round(-e.mean, 3), round(e.standard_error, 3)] for k, e in scores.items()}
     return {**row, **rounded}

@@ -39,8 +39,8 @@ MAIN = ("normal", "flow")
 PLAIN, BOTH = (), ("multi_scale", "noise")
 
 
-def encoder():
-    return networks.conv_encoder(FILTERS, units=(128,), pooling="max")
+def encoder(activation="relu"):
+    return networks.conv_encoder(FILTERS, units=(128,), activation=activation, pooling="max")
 
 
 def likelihood(size, multi_scale):
@@ -53,7 +53,7 @@ def model_of(name, size, strategies, steps, seed):
     """The conditional VAE of one row."""
     own_prior = {
         "mixture": lambda: priors.GaussianMixture(LATENTS, 64, network=encoder()),
-        "flow": lambda: priors.RealNVP(LATENTS, 6, (64, 64), network=encoder()),
+        "flow": lambda: priors.RealNVP(LATENTS, 6, (64, 64), network=encoder("swish")),
     }.get(name, lambda: layers.IndependentNormal(LATENTS, network=encoder()))
     alpha = ALPHA.get(name, 1.0)
     warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, 6 * steps, 1.0)
