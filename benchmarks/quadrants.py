@@ -29,9 +29,10 @@ EPOCHS = {
     "gsnn": 30,
     "hybrid": 40,
     "noise": 60,
-    "best": 30,
+    "best": 50,
 }
-LAST_EPOCHS, LAST_DRAWS = 3, 5
+LEARNING_RATE = {"best": 2e-3}
+LAST_EPOCHS, LAST_DRAWS, LAST_LEARNING_RATE = 6, 5, 5e-4
 ALPHA = {"gsnn": 0.0, "hybrid": 0.5}
 
 
@@ -130,7 +131,7 @@ def run(name, observed, epochs, seed):
             validation_batch_size=1000,
         )
 
-    training = fit(model, monitor, 1e-3, epochs, run_name)
+    training = fit(model, monitor, LEARNING_RATE.get(name, 1e-3), epochs, run_name)
     if name == "best":
         model = CVAE(
             *(model.recognition, model.prior, model.generation),
@@ -138,7 +139,8 @@ def run(name, observed, epochs, seed):
             importance_weighted=True,
             seed=seed,
         )
-        last = fit(model, "val_importance_bound", 2e-4, LAST_EPOCHS, f"{run_name}-last")
+        monitor, rate = "val_importance_bound", LAST_LEARNING_RATE
+        last = fit(model, monitor, rate, LAST_EPOCHS, f"{run_name}-last")
         training = {key: [training[key], last[key]] for key in training}
     row = {
         "model": name,
