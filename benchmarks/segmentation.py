@@ -26,7 +26,7 @@ from segmentation_data import DATA
 from tfcvae import CVAE, datasets, evaluation, layers, networks, priors, regularizers, seeds
 
 EPOCHS = {"shapes": 16, "garments": 16}
-PRIOR_EPOCHS = 8
+PRIOR_EPOCHS = {"normal": 8, "mixture": 20, "flow": 20}
 BATCH_SIZE = 20
 LATENTS = 16
 FILTERS = (16, 32, 64)
@@ -134,7 +134,7 @@ def run(name, data_name, strategies, epochs, seed):
     training = fit(epochs, 3e-3, "whole")
     if getattr(model, "alpha", 0) == 1:
         model.recognition.trainable = model.generation.trainable = False
-        calibration = fit(PRIOR_EPOCHS, 2e-3, "prior")
+        calibration = fit(PRIOR_EPOCHS[name], 2e-3, "prior")
         for key in ("train_minutes", "train_cpu_minutes"):
             training[key] = round(training[key] + calibration[key], 1)
     row = {
