@@ -52,7 +52,7 @@ def likelihood(size, multi_scale):
 def model_of(name, size, strategies, steps, seed):
     """The conditional VAE of one row."""
     own_prior = {
-        "mixture": lambda: priors.GaussianMixture(LATENTS, 64, network=encoder()),
+        "mixture": lambda: priors.GaussianMixture(LATENTS, 64, network=encoder("swish")),
         "flow": lambda: priors.RealNVP(LATENTS, 6, (64, 64), network=encoder("swish")),
     }.get(name, lambda: layers.IndependentNormal(LATENTS, network=encoder()))
     alpha = ALPHA.get(name, 1.0)
