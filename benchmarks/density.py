@@ -34,7 +34,7 @@ WARM_UP_EPOCHS = 20
 MAIN = ("standard_normal", "mixture", "vamp", "maf")
 SLOW = ("second_stage", "two_stage", "conv")
 DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
-EPOCHS = {"iaf": 80, "second_stage": 100, "two_stage": 220, "iwae": 120, "conv": 80}
+EPOCHS = {"vamp": 120, "iaf": 80, "second_stage": 100, "two_stage": 220, "iwae": 120, "conv": 80}
 DEFAULT_EPOCHS = 240
 SHAPE = (28, 28, 1)
 
