@@ -24,7 +24,12 @@ LABELS = {
     "conv": "convolutions, MAF, IAF posterior",
 }
 
-DRAWS = ("1000", "5000", "500", "5000_of_1000")
+DRAWS = {
+    "1000": "NLL, 1,000 draws",
+    "5000": "5,000 draws",
+    "500": "500 draws",
+    "5000_of_1000": "5,000, 1,000 images",
+}
 
 
 def likelihood(row):
@@ -42,10 +47,7 @@ def tables(rows, data_names):
         header = [
             "prior",
             "-ELBO",
-            "NLL, 1,000 draws",
-            "5,000 draws",
-            "500 draws",
-            "5,000, 1,000 images",
+            *DRAWS.values(),
             "active",
             "epochs",
             "minutes",

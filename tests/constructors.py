@@ -603,10 +603,7 @@ MODELS = {
         lambda: cvae(alpha=0.5, num_samples=2, importance_weighted=True),
         DATA,
         TARGET,
-        {
-            **{**HYBRID, "reconstruction": 0.0, "kl": 0.0},
-            "importance_bound": -0.5,
-        },
+        {**HYBRID, "reconstruction": 0.0, "kl": 0.0, "importance_bound": -0.5},
     ),
     "cvae_vamp_of_flow_posteriors": ModelCase(
         lambda: cvae(

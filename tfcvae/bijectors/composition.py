@@ -85,8 +85,18 @@ def flow(make_step, event_size, num_steps, mixing="permutation", actnorm=False, 
 def transformed(base, bijector, context=None):
     """The distribution of a base pushed through a bijector.
 
-    A base without batch shape gets that of the context, as the densities of TFP need it.
+    The base and the points of a density get the rows of the context, where they lack them: the
+    loops and halves of TFP's bijectors keep the shape of their points.
     """
-    if context is not None and not has_rows(base):
+    if context is None:
+        return tfd.TransformedDistribution(base, bijector)
+    if not has_rows(base):
         base = tfd.BatchBroadcast(base, with_shape=tf.shape(context)[:-1])
-    return tfd.TransformedDistribution(base, bijector)
+    rows = tfb.Inline(
+        forward_fn=tf.identity,
+        inverse_fn=lambda z: z + tf.zeros_like(context[..., :1], z.dtype),
+        forward_log_det_jacobian_fn=tf.zeros_like,
+        forward_min_event_ndims=0,
+        is_constant_jacobian=True,
+    )
+    return tfd.TransformedDistribution(base, tfb.Chain([rows, bijector]))

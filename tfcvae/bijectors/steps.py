@@ -1,7 +1,6 @@
 """The steps of a flow: how the dimensions of z depend on each other."""
 
 import keras
-import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae import shapes
@@ -78,7 +77,6 @@ class Autoregressive(_Step):
 
     def call(self, context=None):
         bijector = tfb.MaskedAutoregressiveFlow(bijector_fn=self._given(context))
-        bijector = _spread(bijector, context)
         return tfb.Invert(bijector) if self.inverted else bijector
 
     def get_config(self):
@@ -124,24 +122,4 @@ class Coupling(_Step):
 
     def call(self, context=None):
         given = self._given(context)
-        bijector = tfb.RealNVP(num_masked=self.num_passive, bijector_fn=lambda z, _: given(z))
-        return _spread(bijector, context)
-
-
-def _spread(bijector, context):
-    """The bijector for points that broadcast against the rows of the context, which TFP's do not
-    take: their loops and halves keep the shape of the points."""
-    if context is None:
-        return bijector
-
-    def spread(z):
-        return z + tf.zeros_like(context[..., :1], z.dtype)
-
-    rows = tfb.Inline(
-        forward_fn=spread,
-        inverse_fn=spread,
-        forward_log_det_jacobian_fn=tf.zeros_like,
-        forward_min_event_ndims=0,
-        is_constant_jacobian=True,
-    )
-    return tfb.Chain([rows, bijector, rows])
+        return tfb.RealNVP(num_masked=self.num_passive, bijector_fn=lambda z, _: given(z))

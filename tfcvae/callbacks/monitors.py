@@ -56,8 +56,8 @@ class WarmUpCheck(keras.callbacks.Callback):
         for regularizer in self.model.regularizers:
             for name in ("weight", "capacity"):
                 schedule = getattr(regularizer, name, None)
-                length = getattr(schedule, "decay_steps", getattr(schedule, "num_steps", 0))
-                length = max([length, *getattr(schedule, "boundaries", ())])
+                lengths = [getattr(schedule, own, 0) for own in ("decay_steps", "num_steps")]
+                length = max([*lengths, *getattr(schedule, "boundaries", ())])
                 if length > end:
                     warnings.warn(
                         f"The schedule of `{name}` of the regularizer {regularizer.name!r} takes "

@@ -31,7 +31,7 @@ def elbo_terms(model, parts, sample_weight, step, seed):
     else:
         likelihood = parts.likelihood(z)
         log_lik = likelihood.log_prob(target)
-    reconstruction = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+    reconstruction = _negative_mean(log_lik, sample_weight)
     loss = None if model.importance_weighted else reconstruction
     for regularizer in model.regularizers:
         if hasattr(regularizer, "constrain"):
@@ -75,8 +75,7 @@ def gsnn_terms(parts, z, sample_weight):
         sample_weight: `[batch]` or `None`.
     """
     likelihood = parts.likelihood(z)
-    log_lik = likelihood.log_prob(parts.target)
-    gsnn = weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)
+    gsnn = _negative_mean(likelihood.log_prob(parts.target), sample_weight)
     yield "gsnn", gsnn, gsnn
     yield from multi_scale_term("multi_scale", likelihood, parts.target, sample_weight)
 
@@ -95,6 +94,11 @@ def hybrid_terms(model, parts, z, sample_weight, step, seed):
         weight = 1.0 if name == "multi_scale" else model.alpha
         yield name, value, None if loss is None else weight * loss
         bound = value if name == name_of_bound else bound
-    gsnn = weighted_mean(-tf.reduce_mean(joint.others, 0), sample_weight)
+    gsnn = _negative_mean(joint.others, sample_weight)
     yield "gsnn", gsnn, (1.0 - model.alpha) * gsnn
     yield "hybrid", model.alpha * bound - (1.0 - model.alpha) * gsnn, None
+
+
+def _negative_mean(log_lik, sample_weight):
+    """The negative mean of log-likelihoods `[num_samples, batch]` over draws and rows."""
+    return weighted_mean(-tf.reduce_mean(log_lik, 0), sample_weight)

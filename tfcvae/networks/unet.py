@@ -88,8 +88,8 @@ class UNet(Network):
         inputs = self._input_shapes(input_shape)
         images = [shape for shape in inputs if len(shape) == 4]
         known = all(len(shape) in (2, 4) for shape in inputs)
-        unequal = any(s[1:3] != images[0][1:3] or None in s[1:] for s in images)
-        if not known or not images or unequal:
+        sized = all(None not in shape[1:] for shape in images)
+        if not known or not sized or len({tuple(shape[1:3]) for shape in images}) != 1:
             raise ValueError(
                 "The inputs of `unet` must be images [batch, height, width, channels] of the same "
                 "known size, at least one, and vectors [batch, size]. "
