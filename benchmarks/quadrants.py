@@ -8,8 +8,8 @@ binarised by sampling anew each epoch, validation and test images once with a fi
 validation set picks the epoch; 100 draws of z for Monte Carlo and for importance sampling; the test
 set is used once. MNIST is found through TFCVAE_DATA.
 
-`best` has convolutional networks in bfloat16 and a flow as p(z|x); its last epochs train on the
-importance-weighted bound of five draws.
+`best` has convolutional networks in bfloat16, a flow as p(z|x) and an inverse autoregressive flow
+behind q(z|x,y).
 """
 
 import argparse
@@ -20,7 +20,8 @@ import quadrants_networks
 
 from tfcvae import CVAE, datasets, evaluation, layers, networks, priors, regularizers
 
-BATCH_SIZE = 200
+BATCH_SIZE = {"best": 50}
+DEFAULT_BATCH_SIZE = 200
 LATENTS = 50
 EPOCHS = {
     "nn": 60,
@@ -29,10 +30,9 @@ EPOCHS = {
     "gsnn": 30,
     "hybrid": 40,
     "noise": 60,
-    "best": 50,
+    "best": 45,
 }
-LEARNING_RATE = {"best": 2e-3}
-LAST_EPOCHS, LAST_DRAWS, LAST_LEARNING_RATE = 6, 5, 5e-4
+LEARNING_RATE = 1e-3
 ALPHA = {"gsnn": 0.0, "hybrid": 0.5}
 
 
@@ -55,8 +55,9 @@ def parts(name, observed, hidden):
     if name == "best":
         completed = quadrants_networks.CompletedEncoder(observed)
         pixels = quadrants_networks.HiddenPixels(quadrants_networks.hidden_pixels(observed))
+        posterior = layers.IndependentNormal(LATENTS, network=completed)
         return (
-            layers.IndependentNormal(LATENTS, network=completed),
+            layers.FlowPosterior(posterior, 2, (300,)),
             priors.RealNVP(LATENTS, num_steps=6, network=quadrants_networks.encoder()),
             layers.IndependentBernoulli((hidden,), network=pixels, projection=False),
         )
@@ -95,11 +96,12 @@ def run(name, observed, epochs, seed):
         return (omission(x, training=True, seed=seed) if name == "noise" else x), y
 
     omission = layers.BlockOmission()
-    steps = -(-len(splits.train.images) // BATCH_SIZE)
+    batch_size = BATCH_SIZE.get(name, DEFAULT_BATCH_SIZE)
+    steps = -(-len(splits.train.images) // batch_size)
 
     def train(initial_epoch):
         images = splits.train.images
-        return datasets.stream(images, BATCH_SIZE, seed, prepare_for_training, initial_epoch)
+        return datasets.stream(images, batch_size, seed, prepare_for_training, initial_epoch)
 
     validation = prepare(splits.validation.images, 1)
     x, y = test = prepare(splits.test.images, 2)
@@ -113,35 +115,20 @@ def run(name, observed, epochs, seed):
     if name == "gsnn":
         monitor, mode = "val_gsnn", "min"
     compiling = {"jit_compile": name != "best", "steps_per_execution": 50, **compiling}
-    run_name = f"quadrants-{name}-{observed}-{seed}"
-
-    def fit(model, monitor, learning_rate, epochs, run_name):
-        model.build((None, *x.shape[1:]))
-        return common.fit_best(
-            model,
-            train,
-            monitor,
-            mode,
-            learning_rate,
-            epochs,
-            steps,
-            compiling,
-            run_name,
-            validation_data=validation,
-            validation_batch_size=1000,
-        )
-
-    training = fit(model, monitor, LEARNING_RATE.get(name, 1e-3), epochs, run_name)
-    if name == "best":
-        model = CVAE(
-            *(model.recognition, model.prior, model.generation),
-            num_samples=LAST_DRAWS,
-            importance_weighted=True,
-            seed=seed,
-        )
-        monitor, rate = "val_importance_bound", LAST_LEARNING_RATE
-        last = fit(model, monitor, rate, LAST_EPOCHS, f"{run_name}-last")
-        training = {key: [training[key], last[key]] for key in training}
+    model.build((None, *x.shape[1:]))
+    training = common.fit_best(
+        model,
+        train,
+        monitor,
+        mode,
+        LEARNING_RATE,
+        epochs,
+        steps,
+        compiling,
+        f"quadrants-{name}-{observed}-{seed}",
+        validation_data=validation,
+        validation_batch_size=1000,
+    )
     row = {
         "model": name,
         "observed": observed,

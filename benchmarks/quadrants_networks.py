@@ -41,9 +41,9 @@ class HiddenPixels(keras.Model):
         super().__init__(**kwargs)
         self.indices = hidden
         self.down = [_convolution(32, 2), _convolution(64, 2)]
-        self.start = keras.layers.Dense(7 * 7 * 64, "relu", dtype=self.dtype_policy)
+        self.start = keras.layers.Dense(7 * 7 * 64, "swish", dtype=self.dtype_policy)
         self.joint = _convolution(64)
-        self.up = keras.layers.Conv2DTranspose(64, 3, 2, "same", activation="relu")
+        self.up = keras.layers.Conv2DTranspose(64, 3, 2, "same", activation="swish")
         self.refine = [_convolution(64), _convolution(64)]
         self.logits = keras.layers.Conv2D(4, 3, padding="same")
 
@@ -72,12 +72,12 @@ class HiddenPixels(keras.Model):
 
 
 def _convolution(channels, strides=1):
-    return keras.layers.Conv2D(channels, 3, strides, "same", activation="relu")
+    return keras.layers.Conv2D(channels, 3, strides, "same", activation="swish")
 
 
 def encoder():
     """From images to 500 features."""
-    return networks.conv_encoder((32, 64, 64), units=(500,))
+    return networks.conv_encoder((32, 64, 64), units=(500,), activation="swish")
 
 
 def hidden_pixels(observed):

@@ -24,10 +24,8 @@ from tfcvae.layers.likelihoods import (
     IndependentBernoulli,
     IndependentContinuousBernoulli,
     IndependentLogistic,
-    IndependentNormal,
     IndependentPoisson,
     IndependentQuantizedLogistic,
-    MultivariateNormalTriL,
     OneHotCategorical,
 )
 from tfcvae.layers.mixtures import (
@@ -37,6 +35,7 @@ from tfcvae.layers.mixtures import (
     MixtureSameFamily,
 )
 from tfcvae.layers.multi_scale import MultiScale
+from tfcvae.layers.normal import IndependentNormal, MultivariateNormalTriL
 from tfcvae.layers.projection import ProjectedLayer
 from tfcvae.layers.transformed import AutoregressiveTransform, FlowPosterior
 from tfcvae.layers.variable import VariableLayer

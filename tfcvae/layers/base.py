@@ -17,6 +17,11 @@ def positive(raw):
     return tf.nn.softplus(raw) + MIN_SCALE
 
 
+def independent(distribution, event_shape):
+    """A distribution of single elements as one of events of a shape."""
+    return tfp.distributions.Independent(distribution, len(event_shape))
+
+
 def normal_tril(loc, raw):
     """The normal distribution of a mean and the raw triangle of its Cholesky factor."""
     fill = tfp.bijectors.FillScaleTriL(diag_shift=tf.constant(MIN_SCALE, loc.dtype))

@@ -4,7 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfcvae import shapes
-from tfcvae.layers.likelihoods import IndependentLogistic, IndependentNormal, OneHotCategorical
+from tfcvae.layers.likelihoods import IndependentLogistic, OneHotCategorical
+from tfcvae.layers.normal import IndependentNormal
 from tfcvae.layers.projection import ProjectedLayer
 from tfcvae.mixtures import mixture
 

@@ -6,7 +6,7 @@ import tensorflow_probability as tfp
 
 from tfcvae import datasets, networks, sampling, seeds, shapes
 from tfcvae.layers.center import center
-from tfcvae.layers.likelihoods import IndependentNormal
+from tfcvae.layers.normal import IndependentNormal
 from tfcvae.priors.base import Prior
 from tfcvae.regularizers import KL
 
