@@ -20,6 +20,7 @@ LABELS = {
     "second_stage": "second VAE, trained jointly",
     "two_stage": "second VAE, trained after the first",
     "iaf_posterior": "N(0, I), IAF posterior",
+    "both_flows": "MAF, IAF posterior",
     "iwae": "N(0, I), importance-weighted training, 10 draws",
     "conv": "convolutions, MAF, IAF posterior",
 }
