@@ -80,7 +80,8 @@ def figure(rows, path):
     axis.hlines(places, values, bounds, color="#bbbbbb", zorder=1)
     axis.plot(bounds, places, "o", color="white", markeredgecolor="#0072B2", label="-ELBO")
     axis.plot(values, places, "o", color="#0072B2", label="importance-sampled")
-    axis.set_yticks(places, [LABELS[r["model"]] for r in own])
+    titles = [f"{LABELS[r['model']]} ({r['train_minutes']:.0f} min)" for r in own]
+    axis.set_yticks(places, titles)
     axis.set(xlabel="-log p(x) on the Fashion-MNIST test set, nats (lower is better)")
     axis.grid(axis="x", color="#e6e6e6", linewidth=0.6)
     axis.legend(frameon=False, loc="lower right")
