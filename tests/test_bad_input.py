@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 from constructors import CLASSES, DATA, FLOW, MASKS, PIXELS, TARGET, Batches, cvae, mlp, vae
 
 import tfcvae
@@ -254,6 +255,12 @@ def fixed_decoder():
     return vae(normal(4, network))(DATA)
 
 
+@keras.saving.register_keras_serializable("tests")
+def scalars():
+    """Two normal variables, where one of two dimensions is meant."""
+    return tfp.distributions.Normal(tf.zeros(2), 1.0)
+
+
 ARGUMENTS = {
     "latent_sizes": (lambda: vae(prior=priors.StandardNormal(3)), "prior"),
     "latent_sizes_flow": (lambda: vae(prior=priors.MAF(3, **FLOW)), "prior"),
@@ -344,6 +351,28 @@ ARGUMENTS = {
     "ramp": (lambda: tfcvae.schedules.Cyclical(10, ramp="a"), "ramp"),
     "ramp_above": (lambda: tfcvae.schedules.Cyclical(10, ramp=2.0), "ramp"),
     "num_groups": (lambda: regularizers.KL(num_groups=3), "num_groups"),
+    "num_groups_of_a_flow": (
+        lambda: compiled(
+            lambda: vae(
+                prior=priors.RealNVP(2), regularizers=[regularizers.KL(free_bits=1.0, num_groups=2)]
+            )
+        ).fit(DATA, verbose=0),
+        "num_groups",
+    ),
+    "target_without_events": (
+        lambda: compiled(
+            lambda: vae(regularizers=[regularizers.KL(), regularizers.MMD(target=scalars)])
+        ).fit(DATA, verbose=0),
+        "target",
+    ),
+    "network_of_standard_normal": (
+        lambda: priors.StandardNormal(2, network=keras.layers.Dense(2)),
+        "network",
+    ),
+    "network_of_vamp_prior": (
+        lambda: priors.VampPrior(2, network=keras.layers.Dense(2)),
+        "network",
+    ),
     "initial_scale": (
         lambda: layers.default_mean_field_normal_fn(initial_scale=-1.0),
         "initial_scale",

@@ -83,6 +83,16 @@ def test_the_predictive_distribution_of_bayesian_normal_is_the_conjugate_one():
     )
 
 
+def test_given_x_the_mean_of_bayesian_normal_has_no_rival():
+    """A bias without a KL would take its place: at a context of zero only mu is left."""
+    prior = priors.BayesianNormal(2, 10, network=keras.layers.Identity())
+    prior.build((None, 3))
+    for i, weight in enumerate(prior.trainable_weights):
+        weight.assign(tf.random.stateless_normal(weight.shape, [0, i]))
+    np.testing.assert_array_equal(prior(tf.zeros([1, 3])).mean()[0], prior._loc)
+    assert np.any(prior(tf.ones([1, 3])).mean()[0] != prior._loc)
+
+
 @over("posterior", ["normal", "diag", "tril"])
 def test_the_kl_to_bayesian_normal_is_exact(posterior):
     prior, exact = bayesian_normal(Z)

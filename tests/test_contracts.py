@@ -758,6 +758,23 @@ def test_batch_normalization_of_a_cvae_updates_once_in_a_step():
     np.testing.assert_allclose(normalization.moving_mean, 0.5 * np.mean(hidden, 0), 1e-4, 1e-6)
 
 
+@pytest.mark.parametrize("kind", ["free", "conditional"])
+def test_pseudo_inputs_do_not_count_in_batch_normalization(kind):
+    normalization = keras.layers.BatchNormalization(momentum=0.5)
+    encoder = layers.IndependentNormal(2, networks.preprocessed(normalization, constructors.mlp()))
+    vamp = priors.VampPrior(2, 6)
+    if kind == "free":
+        model = tfcvae.VAE(encoder, layers.IndependentNormal(4), vamp)
+        data = (constructors.DATA,)
+    else:
+        model = tfcvae.CVAE(encoder, vamp, layers.IndependentNormal(2))
+        data = constructors.DATA, constructors.TARGET
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.fit(*data, batch_size=16, verbose=0)
+    expected = 0.5 * np.mean(constructors.DATA, 0)
+    np.testing.assert_allclose(normalization.moving_mean, expected, 1e-4, 1e-6)
+
+
 class Recorder(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
@@ -945,19 +962,22 @@ def test_a_fresh_model_answers_as_a_built_one(name, method):
     np.testing.assert_allclose(received, getattr(built, method)(*args, **kwargs), 1e-5, 1e-6)
 
 
-FROZEN = ["normal", "normal_shared", "learned_normal", "learned_normal_given", "maf", "mlp"]
+FROZEN = [
+    *("normal", "normal_shared", "learned_normal", "learned_normal_given", "maf", "mlp"),
+    *("dense_flipout", "dense_variational"),
+]
 
 
 @over(TABLE, *FROZEN)
 def test_a_frozen_layer_stays_frozen(name, tmp_path):
     """Frozen before it is built, or frozen, saved and loaded: nothing in it trains."""
-    case = TABLE[name]
+    case = {**TABLE, **RANDOM}[name]
     early = case.make()
     early.trainable = False
     model = Alone(early, free=case.inputs is None)
     given = constructors.X if case.inputs is None else case.inputs
     model(given)
-    assert model.weights and not model.trainable_weights
+    assert model.weights and not model.trainable_weights and not model.losses
     late = Alone(case.make(), free=case.inputs is None)
     late(given)
     late.layer.trainable = False
@@ -965,6 +985,10 @@ def test_a_frozen_layer_stays_frozen(name, tmp_path):
     late.save(tmp_path / "frozen.keras")
     loaded = keras.saving.load_model(tmp_path / "frozen.keras")
     assert not loaded.trainable_weights
+    early.trainable = True
+    late.layer.trainable = True
+    assert [w.shape for w in model.trainable_weights] == [w.shape for w in late.trainable_weights]
+    assert len(model.losses) == len(late.losses) == (name in RANDOM)
 
 
 @pytest.mark.parametrize("form", ["arrays", "dataset", "validation"])

@@ -179,13 +179,17 @@ def test_arguments_of_the_collapse_warning(arguments):
 
 
 @pytest.mark.parametrize("name", ["weight", "capacity"])
-@pytest.mark.parametrize("kind", ["polynomial", "cyclical", "piecewise"])
+@pytest.mark.parametrize("kind", ["polynomial", "cyclical", "piecewise", "cosine"])
 def test_a_schedule_longer_than_the_run_warns(name, kind):
     def schedule(steps):
         if kind == "cyclical":
             return schedules.Cyclical(steps)
         if kind == "piecewise":
             return keras.optimizers.schedules.PiecewiseConstantDecay([2, steps], [0.0, 0.5, 1.0])
+        if kind == "cosine":
+            return keras.optimizers.schedules.CosineDecay(
+                0.0, steps - 5, warmup_target=1.0, warmup_steps=5
+            )
         return keras.optimizers.schedules.PolynomialDecay(0.0, steps, 1.0)
 
     too_long = constructors.vae(regularizers=[regularizers.KL(**{name: schedule(9)})])
@@ -197,6 +201,22 @@ def test_a_schedule_longer_than_the_run_warns(name, kind):
         fit(fitting, epochs=4)
     with pytest.warns(UserWarning, match="after 8"):
         fit(too_long, epochs=8, initial_epoch=4)
+
+
+@pytest.mark.parametrize("accumulated, warns", [(1, False), (4, True)])
+def test_a_schedule_counts_the_steps_of_the_optimizer(accumulated, warns):
+    """Several batches make one step where gradients accumulate; a half-life is no length."""
+    linear = keras.optimizers.schedules.PolynomialDecay(0.0, 3, 1.0)
+    endless = keras.optimizers.schedules.ExponentialDecay(1.0, 1000, 0.5)
+    model = constructors.vae(regularizers=[regularizers.KL(linear, capacity=endless)])
+    steps = accumulated if warns else None
+    model.compile(keras.optimizers.SGD(0.0, gradient_accumulation_steps=steps), jit_compile=False)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model.fit(constructors.DATA, epochs=2, batch_size=8, verbose=0)
+    assert [str(w.message) for w in found if "schedule" in str(w.message)] == [
+        "The schedule of `weight` of the regularizer 'kl' takes 3 steps, but this run ends after 1"
+    ] * warns
 
 
 def test_the_kl_of_a_capacity_run_goes_to_the_capacity():

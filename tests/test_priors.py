@@ -116,7 +116,7 @@ def test_a_flow_inverts_itself(name, given, dtype, tolerance):
     np.testing.assert_allclose(back_and_there, z, atol=tolerance)
 
 
-@over("name", [*FLOWS, "mixture", "vamp"])
+@over("name", [*FLOWS, "mixture", "vamp", "second_stage"])
 @over("shape", [(2,), (1, 2), (3, 1, 2)])
 def test_a_conditional_density_takes_points_that_broadcast(name, shape):
     """Compiled, where the loop of an IAF must keep its shapes."""

@@ -421,6 +421,11 @@ def test_a_cyclical_schedule_goes_between_its_ends():
         (lambda: schedules.Cyclical(10, ramp=0.0), "ramp"),
         (lambda: constructors.vae(regularizers=[GECO(1.0)]), "regularizers"),
         (
+            lambda: constructors.vae(regularizers=[KL(), GECO(1.0), GECO(2.0, name="other")]),
+            "one `GECO`",
+        ),
+        (lambda: constructors.cvae(alpha=0.0, regularizers=[KL(), GECO(1.0)]), "alpha=0"),
+        (
             lambda: constructors.vae(
                 regularizers=[KL(), GECO(1.0)], importance_weighted=True, num_samples=2
             ),

@@ -8,6 +8,12 @@ import numpy as np
 from tfcvae import shapes
 from tfcvae.callbacks.variables import training_variables
 
+_ENDLESS = (
+    keras.optimizers.schedules.ExponentialDecay,
+    keras.optimizers.schedules.InverseTimeDecay,
+)
+"""Schedules whose `decay_steps` is a unit, not a length."""
+
 
 class NaNGuard(keras.callbacks.Callback):
     """Stops training at the first NaN or infinite term, with the weights of the last good epoch.
@@ -51,19 +57,30 @@ class WarmUpCheck(keras.callbacks.Callback):
         if not steps or not self._is_due:
             return
         self._is_due = False
-        done = int(self.model.optimizer.iterations.numpy())
-        end = done + steps * (self.params["epochs"] - epoch)
+        optimizer = self.model.optimizer
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        done = int(optimizer.iterations.numpy())
+        left = steps * (self.params["epochs"] - epoch)
+        end = done + left // (optimizer.gradient_accumulation_steps or 1)
         for regularizer in self.model.regularizers:
             for name in ("weight", "capacity"):
                 schedule = getattr(regularizer, name, None)
-                lengths = [getattr(schedule, own, 0) for own in ("decay_steps", "num_steps")]
-                length = max([*lengths, *getattr(schedule, "boundaries", ())])
+                length = _length(schedule)
                 if length > end:
                     warnings.warn(
                         f"The schedule of `{name}` of the regularizer {regularizer.name!r} takes "
                         f"{length} steps, but this run ends after {end}",
                         stacklevel=2,
                     )
+
+
+def _length(schedule):
+    """The step from which a schedule stays where it is, or 0 where there is none."""
+    if isinstance(schedule, _ENDLESS):
+        return 0
+    warm_up = 0 if getattr(schedule, "warmup_target", None) is None else schedule.warmup_steps
+    decay = warm_up + getattr(schedule, "decay_steps", 0)
+    return max([decay, getattr(schedule, "num_steps", 0), *getattr(schedule, "boundaries", ())])
 
 
 class CollapseWarning(keras.callbacks.Callback):

@@ -27,8 +27,8 @@ class ActiveUnits(NamedTuple):
 def active_units(model, data, threshold=0.01, batch_size=500):
     """Counts the latent dimensions whose posterior mean varies over the data.
 
-    For a `CVAE` it is the difference of the posterior's mean from the prior's, since the latter
-    varies with x by itself.
+    For a `CVAE` it is the difference of the posterior's mean from the prior's `layers.center`,
+    since the latter varies with x by itself.
 
     Args:
         model: a `tfcvae.VAE` or `tfcvae.CVAE`.

@@ -26,7 +26,8 @@ def predict_over_weights(model, x, num_samples=100, batch_size=500, seed=0):
     Args:
         model: any Keras model with `tfcvae.layers` of random weights in it.
         x: array `[n, ...]`.
-        num_samples: int, draws of the weights; each draw serves all of x.
+        num_samples: int, draws of the weights; each serves all of x, but for the layers by flipout
+            and by local reparameterization, whose rows have noise of their own.
         batch_size: int, examples evaluated together.
         seed: int or pair of int32.
 

@@ -88,23 +88,25 @@ class DistributionLayer(keras.layers.Layer, abc.ABC):
         """The distribution given the network's output, in any precision."""
         return self.distribution(tf.cast(features, self.variable_dtype))
 
-    def features(self, inputs):
+    def features(self, inputs, training=None):
         """Runs the network: `[*samples, batch, *feature_shape]`."""
         tensors = keras.tree.flatten(inputs)
         leading = shapes.leading_axes(tensors, self.input_shapes)
         if self.network is None and len(tensors) == 1:
             return tensors[0]
         if not leading or getattr(self.network, "handles_samples", False):
-            return self._apply(inputs)
+            return self._apply(inputs, training)
         folded = [
             shapes.fold(tensor, len(shape), leading)
             for tensor, shape in zip(tensors, self.input_shapes)
         ]
-        return shapes.unfold(self._apply(keras.tree.pack_sequence_as(inputs, folded)), leading)
+        folded = keras.tree.pack_sequence_as(inputs, folded)
+        return shapes.unfold(self._apply(folded, training), leading)
 
-    def _apply(self, inputs):
+    def _apply(self, inputs, training):
         if self.network is not None:
-            return self.network(inputs)
+            # Keras takes a `None` as an answer, where the layers around may have given one.
+            return self.network(inputs, **({} if training is None else {"training": training}))
         return tf.concat(
             [
                 shapes.flatten(tf.cast(tensor, self.compute_dtype), len(shape) - 1)

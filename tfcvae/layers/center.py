@@ -7,8 +7,9 @@ def center(distribution):
     """The deterministic point z* of a distribution: what a model predicts with.
 
     The mean where the distribution has one (so z* = E[z|x] for a normal prior network). A mixture
-    takes the mean of its heaviest component, a flow pushes its base's center forward, and a
-    `priors.SecondStage` decodes u = 0. A distribution of your own may have a method `center()`.
+    takes the mean of its heaviest component (the first of equals), a flow pushes its base's center
+    forward, and a `priors.SecondStage` decodes u = 0. A distribution of your own may have a method
+    `center()`.
 
     Args:
         distribution: a `tfp.distributions.Distribution`.

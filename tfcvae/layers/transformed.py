@@ -43,8 +43,8 @@ class _Transformed(DistributionLayer):
         self.chain.build((None, shapes.size(self.feature_shape)))
         keep_frozen(self)
 
-    def features(self, inputs):
-        return self.base.features(inputs)
+    def features(self, inputs, training=None):
+        return self.base.features(inputs, training)
 
     def from_features(self, features):
         context = tf.cast(features, self.variable_dtype)

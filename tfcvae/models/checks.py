@@ -47,6 +47,11 @@ def check_regularizers(regularizers, importance_weighted):
             "to constrain: `regularizers` may hold a plain `KL()` or none. "
             f"Received: regularizers={regularizers}"
         )
+    if len(constraints) > 1:
+        raise ValueError(
+            "Argument `regularizers` must hold one `GECO` at most, which constrains the one "
+            f"reconstruction term. Received: regularizers={regularizers}"
+        )
     if constraints and not kls:
         raise ValueError(
             "Argument `regularizers` must hold a `KL()` beside a `GECO`, which minimises it under "
@@ -82,14 +87,19 @@ def check_latent_sizes(**layers):
     check_same_event_shape("be distributions over latent vectors of the same size", 1, **layers)
 
 
-def check_alpha(alpha, importance_weighted):
-    """Returns `alpha` as a float in [0, 1]."""
+def check_alpha(alpha, importance_weighted, regularizers=()):
+    """Returns `alpha` as a float in [0, 1] that leaves the terms which the rest needs."""
     if isinstance(alpha, bool) or not isinstance(alpha, numbers.Real) or not 0 <= alpha <= 1:
         raise ValueError(f"Argument `alpha` must be a float in [0, 1]. Received: alpha={alpha}")
     if importance_weighted and alpha == 0:
         raise ValueError(
             "Argument `importance_weighted=True` needs a recognition network, which `alpha=0` "
             f"leaves out. Received: alpha={alpha}"
+        )
+    if alpha == 0 and any(hasattr(r, "constrain") for r in regularizers):
+        raise ValueError(
+            "Argument `regularizers` holds a `GECO`, which constrains the reconstruction term that "
+            f"`alpha=0` leaves out. Received: alpha={alpha}"
         )
     return float(alpha)
 

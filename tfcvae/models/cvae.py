@@ -75,7 +75,7 @@ class CVAE(LatentVariableModel):
         **kwargs,
     ):
         super().__init__(regularizers, num_samples, importance_weighted, seed, **kwargs)
-        self.alpha = checks.check_alpha(alpha, importance_weighted)
+        self.alpha = checks.check_alpha(alpha, importance_weighted, self.regularizers)
         own = {"prior": prior, "generation": generation}
         if recognition is not None or self.alpha > 0:
             own["recognition"] = recognition

@@ -64,7 +64,7 @@ class Preprocessed(keras.Model):
             self.network.build(first if single else [first, *others])
         keep_frozen(self)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         return self.network(self._preprocessed(inputs))
 
     def _preprocessed(self, inputs):

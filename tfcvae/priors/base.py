@@ -73,3 +73,12 @@ class Prior(DistributionLayer):
         config = super().get_config()
         del config["event_shape"]
         return {**config, "event_size": self.event_size}
+
+
+def check_no_network(name, arguments):
+    """Raises a `ValueError` if a prior that takes no network is given one."""
+    if arguments.get("network") is not None:
+        raise ValueError(
+            f"A `{name}` takes no argument `network`: it does not depend on an input by itself. "
+            f"Received: network={arguments['network']}"
+        )

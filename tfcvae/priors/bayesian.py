@@ -24,8 +24,8 @@ class BayesianNormal(Prior):
     evidence of all examples. Everywhere else this is the predictive distribution, independent
     Student-t distributions.
 
-    With a network, `z - f(x)` has this distribution, where f is a `Dense` of the network's output
-    that starts at zero.
+    With a network, `z - f(x)` has this distribution, where f is a `Dense` of the network's output,
+    without a bias, that starts at zero.
 
     Args:
         event_size: int, the number of latent dimensions.
@@ -76,7 +76,15 @@ class BayesianNormal(Prior):
         self._loc.regularizer = WeightKL(self.kl, self.num_examples)
         self._shift = None
         if self.network is not None:
-            self._shift = self.add_parameters(self.event_size, "shift")
+            # No bias: it would stand in for mu, without a KL.
+            self._shift = keras.layers.Dense(
+                self.event_size,
+                use_bias=False,
+                kernel_initializer="zeros",
+                dtype=self.variable_dtype,
+                name="shift",
+            )
+            self._shift.build(self.context_shape)
 
     def _parameters(self):
         """Of q: m, k, a, b. The last three start at what n examples of variance 1 would give."""

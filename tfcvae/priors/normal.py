@@ -5,7 +5,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfcvae.layers.base import normal_tril, positive
-from tfcvae.priors.base import Prior
+from tfcvae.priors.base import Prior, check_no_network
 
 tfd = tfp.distributions
 
@@ -17,9 +17,13 @@ class StandardNormal(Prior):
     Args:
         event_size: int, the number of latent dimensions.
         **kwargs: arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if it is given a network.
     """
 
     def __init__(self, event_size, **kwargs):
+        check_no_network("StandardNormal", kwargs)
         super().__init__(event_size, **kwargs)
 
     def distribution(self, features):

@@ -191,13 +191,13 @@ class SecondStageDistribution(tfd.Distribution):
         seed = seeds.estimate_noise.seed
         seed = tf.constant([0, 0], "int32") if seed is None else seed
         seed = seeds.fold_in(seed, stage.seed)
-        rows = z if z.shape.rank > 1 else z[None]
+        rows = self._with_rows(z)
         posterior = self._given(stage.encoder, rows)
         u = posterior.sample(stage.num_samples, seed=seed)
         log_w = self._base().log_prob(u) - posterior.log_prob(u)
         log_w += self._given(stage.decoder, u).log_prob(rows)
         bound = sampling.log_mean(log_w)
-        return bound if z.shape.rank > 1 else bound[0]
+        return bound if self._context is not None or z.shape.rank > 1 else bound[0]
 
     def center(self):
         """The decoder's mean at u = 0."""
@@ -206,6 +206,15 @@ class SecondStageDistribution(tfd.Distribution):
         if self._context is None:
             return center(self._given(self._stage.decoder, u[None]))[0]
         return center(self._given(self._stage.decoder, u))
+
+    def _with_rows(self, z):
+        """Points with an axis of rows: those of the context, if there is one."""
+        if self._context is None:
+            return z if z.shape.rank > 1 else z[None]
+        points, rows = tf.shape(z)[:-1], self._batch_shape_tensor()
+        shape = [*tf.unstack(tf.broadcast_dynamic_shape(points, rows)), *self._stage.event_shape]
+        static = tf.broadcast_static_shape(z.shape[:-1], self._batch_shape())
+        return tf.ensure_shape(tf.broadcast_to(z, shape), [*static, *self._stage.event_shape])
 
     def _base(self):
         zeros = tf.zeros([self._stage.latent_size], self.dtype)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfcvae import shapes
 from tfcvae.layers.base import keep_frozen
 from tfcvae.mixtures import mixture
-from tfcvae.priors.base import Prior
+from tfcvae.priors.base import Prior, check_no_network
 
 
 @keras.saving.register_keras_serializable("tfcvae")
@@ -16,6 +16,10 @@ class VampPrior(Prior):
 
     The model that gets it binds it to its encoder. In a `CVAE` the mixture is `1/K sum_k
     q(z|x, v_k)`, with learned pseudo-targets v_k: a p(z|x), also for labels x.
+
+    The encoder sees the pseudo-inputs as in evaluation: without dropout, and by the statistics of a
+    batch normalization, which the data alone make. All components weigh the same; the
+    deterministic prediction of a `CVAE` is that of the first.
 
     Args:
         event_size: int, the number of latent dimensions.
@@ -26,13 +30,15 @@ class VampPrior(Prior):
         **kwargs: arguments of `keras.layers.Layer`.
 
     Raises:
-        ValueError: if it is called without having been bound, or the pseudo-inputs do not fit.
+        ValueError: if it is called without having been bound, the pseudo-inputs do not fit, or it
+            is given a network.
 
     Reference:
         Tomczak and Welling, VAE with a VampPrior (2018), arXiv:1705.07120.
     """
 
     def __init__(self, event_size, num_components=500, pseudo_inputs=None, **kwargs):
+        check_no_network("VampPrior", kwargs)
         super().__init__(event_size, **kwargs)
         self.num_components = shapes.check_positive_int(num_components, "num_components")
         if pseudo_inputs is not None:
@@ -87,13 +93,13 @@ class VampPrior(Prior):
         encoder = self._bound()
         pseudo = tf.convert_to_tensor(self.pseudo_inputs)
         if not self.is_conditional:
-            return self._mixture(encoder(pseudo), [])
+            return self._mixture(encoder(pseudo, training=False), [])
         x = features[0] if isinstance(features, tuple) else features
         rows = shapes.dims(x)[: x.shape.rank - len(encoder.input_shapes[0]) + 1]
         shape = pseudo.shape.as_list()
         pseudo = tf.reshape(pseudo, [shape[0], *[1] * len(rows), *shape[1:]])
         pseudo = tf.broadcast_to(pseudo, [shape[0], *rows, *shape[1:]])
-        h = encoder.features((x, pseudo))
+        h = encoder.features((x, pseudo), training=False)
         order = [*range(1, 1 + len(rows)), 0, *range(1 + len(rows), h.shape.rank)]
         return self._mixture(encoder.from_features(tf.transpose(h, order)), rows)
 

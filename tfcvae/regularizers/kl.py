@@ -58,7 +58,7 @@ class KL(Regularizer):
             step; `PolynomialDecay(0.0, steps, end_learning_rate=1.0)` is the linear warm-up.
         free_bits: float >= 0, in nats in spite of its name: the mean over the batch of the KL of
             each dimension counts as at least this much. If posterior or prior does not factorise
-            over dimensions the floor applies to their total.
+            over dimensions the floor applies to their total, and there is one group.
         capacity: `None`, or a float >= 0 or schedule of the training step: the penalty is then
             `|KL - capacity|`.
         num_groups: int, how many groups of consecutive dimensions have a floor of `free_bits` each;
@@ -67,7 +67,7 @@ class KL(Regularizer):
 
     Raises:
         ValueError: if an argument is out of its range, `free_bits` and `capacity` are combined, or
-            `num_groups` is given without `free_bits`.
+            `num_groups` is given without `free_bits`; in training, if there are no such groups.
 
     Reference:
         Higgins et al., beta-VAE (ICLR 2017); Kingma et al., Improved Variational Inference with
@@ -113,6 +113,11 @@ class KL(Regularizer):
     def _groups(self, posterior, prior, z, sample_weight):
         """The mean KL of each group of dimensions, or the total alone if it does not factorise."""
         kl = kl_per_dimension(posterior, prior)
+        if kl is None and self.num_groups not in (None, 1):
+            raise ValueError(
+                "Argument `num_groups` needs a posterior and a prior that factorise over "
+                f"dimensions. Received: num_groups={self.num_groups}, {posterior} and {prior}"
+            )
         if kl is None:
             return weighted_mean(kl_divergence(posterior, prior, z)[None], sample_weight)
         means = weighted_mean(tf.transpose(kl), sample_weight)

@@ -51,7 +51,8 @@ class MMD(Regularizer):
         name: str.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of its range; in training, if the target is no
+            distribution over z.
 
     Reference:
         Gretton et al., A Kernel Two-Sample Test (JMLR 2012); Tolstikhin et al., Wasserstein
@@ -91,6 +92,11 @@ class MMD(Regularizer):
     def penalty(self, posterior, prior, z, *, step, seed, sample_weight=None):
         num_samples, rows = tf.shape(z)[0], tf.shape(z)[1]
         compared = prior if self.target is None else self.target()
+        if not compared.event_shape.is_compatible_with(z.shape[-1:]):
+            raise ValueError(
+                f"Argument `target` must return a distribution over vectors of {z.shape[-1]} "
+                f"elements. Received: event shape {compared.event_shape}"
+            )
         target = draw(compared, num_samples, rows, seed)
         weights = tf.ones([rows], z.dtype)
         if sample_weight is not None:

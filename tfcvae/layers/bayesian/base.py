@@ -106,8 +106,11 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
             self._bias = self._make_weights("bias", shape[-1:])
         if self.needs_factors:
             check_factorised(self._kernel.posterior())
+        # A layer that is frozen may be trained later, and needs its KL then.
+        trainable, self.trainable = self.trainable, True
         if self.trainable_weights:
             self.trainable_weights[0].regularizer = WeightKL(self.kl, self.num_examples)
+        self.trainable = trainable
 
     def kl(self):
         """KL(q || p) in nats, of kernel and bias."""
@@ -137,9 +140,7 @@ class BayesianLayer(keras.layers.Layer, abc.ABC):
             if function is None:
                 result.append(None)
                 continue
-            made = function(
-                self.variable_dtype, shape, f"{name}_{part}", self.trainable, add_weight
-            )
+            made = function(self.variable_dtype, shape, f"{name}_{part}", True, add_weight)
             if isinstance(made, tfd.Distribution) or not callable(made):
                 raise ValueError(
                     f"Argument `{name}_{part}_fn` must return a function that makes the "

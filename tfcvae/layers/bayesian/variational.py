@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from tfcvae import seeds, shapes
+from tfcvae.layers.base import keep_frozen
 from tfcvae.layers.center import center
 from tfcvae.registration import check_savable
 from tfcvae.weights import WeightKL, divergence
@@ -83,6 +84,7 @@ class DenseVariational(keras.layers.Layer):
         if self.posterior.trainable_weights:
             first = self.posterior.trainable_weights[0]
             first.regularizer = WeightKL(self.kl, self.num_examples)
+        keep_frozen(self)
 
     def kl(self):
         """KL(q || p) in nats."""
