@@ -61,10 +61,10 @@ COMBINED = {
 
 
 def mostly(cases):
-    """Parametrises a test; combined cases and twins, conditional or weightless, are slow."""
+    """Parametrises a test; combined cases and twins without weights are slow."""
 
     def case(name):
-        slow = name in COMBINED or name.startswith("raw_") or name.endswith("_given")
+        slow = name in COMBINED or name.startswith("raw_")
         return pytest.param(name, marks=pytest.mark.slow if slow else ())
 
     return over([case(name) for name in cases])

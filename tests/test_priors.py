@@ -129,6 +129,24 @@ def test_a_conditional_density_takes_points_that_broadcast(name, shape):
 
 
 @every_prior
+@over("name", ["vamp", "second_stage"])
+def test_xla_gives_the_same(name, given):
+    """Of the priors that the contracts leave out; the noise of a second stage is another there."""
+    prior, _ = made(name, given)
+    x = tf.constant(X) if given else None
+    z = tf.constant(np.random.default_rng(2).normal(size=(len(X), 2)), "float32")
+
+    def values():
+        distribution = prior(x)
+        return layers.center(distribution), distribution.log_prob(z) if name == "vamp" else ()
+
+    compiled = tf.function(values, jit_compile=True)()
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), compiled, values()
+    )
+
+
+@every_prior
 @over("name", PRIORS)
 def test_draws_carry_gradients_to_every_weight(name, given):
     """For the MMD, and for the GSNN's draws of p(z|x); logits of a uniform mixture excepted."""
