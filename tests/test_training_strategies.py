@@ -188,9 +188,31 @@ def test_block_omission_in_a_pipeline():
     assert np.any(first != last)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_an_image_pyramid_of_integers(dtype):
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 1)).astype(dtype)
+    expected = layers.ImagePyramid()(images.astype("float32"))
+    np.testing.assert_array_equal(layers.ImagePyramid()(images), expected)
+    assert len(np.unique(expected)) > 10
+
+
+@pytest.mark.parametrize("scales", [None, (0.5,)])
+def test_block_omission_inside_a_likelihood(scales):
+    """Noise in training on the way from x, also by the trunk that several scales share."""
+    network = networks.preprocessed(layers.BlockOmission(0.9), networks.unet((2,), (3,)))
+    layer = masks(network)
+    layer = layer if scales is None else layers.MultiScale(layer, scales)
+    x, z = tf.constant(constructors.MASKS), tf.ones([len(constructors.MASKS), 2])
+    layer((x, z))
+    clean, again = (layer((x, z), training=False).mean() for _ in range(2))
+    np.testing.assert_array_equal(clean, again)
+    noisy, other = (layer((x, z), training=True).mean() for _ in range(2))
+    assert np.any(noisy != clean) and np.any(noisy != other)
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_block_omission_inside_a_cvae(jit_compile):
-    """By composition on x of every part: noise in training, none in prediction and scores."""
+    """By composition on x of every part; no noise in prediction and scores."""
 
     def noisy(network):
         return networks.preprocessed(layers.BlockOmission(0.9), network)
@@ -221,6 +243,8 @@ def test_preprocessing_refuses_what_is_no_image():
     for layer in (layers.BlockOmission(), layers.ImagePyramid()):
         with pytest.raises(ValueError, match="must be images.*Received"):
             layer(np.zeros((3, 4), "float32"))
+        with pytest.raises(ValueError, match="Received"):
+            layer.build((None, None, 4, 1))
 
 
 # ---- Image pyramids and the U-Net ----------------------------------------------------------------

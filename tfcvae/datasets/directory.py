@@ -38,8 +38,8 @@ def segmentation_from_directory(
 
     Raises:
         ValueError: if a file has no partner, is no image of a kind named above, differs in size
-            from its partner (or from the others, without `size`), or a mask holds a class out of
-            the range. The message names the file.
+            from its partner (or from the others, without `size`), or a mask is not binary where it
+            should be or holds a class out of the range. The message names the file.
     """
     batch_size = shapes.check_positive_int(batch_size, "batch_size")
     size = None if size is None else shapes.check_image_size(size)
@@ -173,6 +173,11 @@ def _read_mask(path, size, num_classes):
         mode = None if of_classes else "L"
         pixels = _load(path, image, mode, size, Image.Resampling.NEAREST)
     if not of_classes:
+        if image.format == "PNG" and 1 < pixels.max() < 128:
+            raise ValueError(
+                f"Mask '{path}' must be binary, 0 and 1 or 0 to 255, unless `num_classes` is "
+                f"given. Received: values up to {pixels.max()}"
+            )
         on = pixels >= (128 if pixels.max() > 1 else 1)
         return on[..., None].astype("float32")
     try:

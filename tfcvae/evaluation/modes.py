@@ -28,7 +28,9 @@ class ModeFrequencies(NamedTuple):
 def mode_frequencies(samples, modes, probabilities, groups=None):
     """Compares the modes that samples fall into with their known probabilities.
 
-    A sample belongs to the mode of its image with the largest IoU (the first of several).
+    A sample belongs to the mode of its image with the largest IoU (the first of several). Two empty
+    masks have an IoU of 1, an empty mode and any other sample of 0: a sample with a single pixel
+    on belongs to the mode that has it, if any does, and not to an empty one.
 
     Args:
         samples: masks or probabilities `[num_samples, batch, height, width(, classes)]`.

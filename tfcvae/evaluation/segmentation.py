@@ -1,5 +1,7 @@
 """Several predicted masks for each image, against one or several right ones."""
 
+import math
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -73,13 +75,12 @@ def generalized_energy_distance(
 def hungarian_iou(samples, references):
     """The mean IoU of the best one-to-one matching of samples and references of each image.
 
-    If there are more of the one than of the other, these are repeated to the same number. Two empty
-    masks have an IoU of 1.
+    If their numbers differ, both are repeated to the least common multiple. Two empty masks have an
+    IoU of 1.
 
     Args:
         samples: masks or probabilities `[num_samples, batch, height, width(, classes)]`.
-        references: masks `[num_references, batch, height, width(, classes)]`; the one number must
-            be a multiple of the other.
+        references: masks `[num_references, batch, height, width(, classes)]`.
 
     Returns:
         float64 array `[batch]`.
@@ -92,12 +93,8 @@ def hungarian_iou(samples, references):
     """
     iou = pairwise_iou(samples, references)
     _, m, n = iou.shape
-    if max(m, n) % min(m, n):
-        raise ValueError(
-            "The number of `samples` must be a multiple of that of `references`, or the other way "
-            f"round. Received: {m} samples, {n} references"
-        )
-    repeated = iou.repeat(max(m, n) // m, axis=1).repeat(max(m, n) // n, axis=2)
+    common = math.lcm(m, n)
+    repeated = iou.repeat(common // m, axis=1).repeat(common // n, axis=2)
     return np.array([matrix[linear_sum_assignment(-matrix)].mean() for matrix in repeated])
 
 

@@ -34,13 +34,14 @@ class ImagePyramid(keras.layers.Layer):
         self.scales = check_floats("scales", scales, lambda scale: 0 < scale <= 1, "in (0, 1]")
 
     def build(self, input_shape):
-        if len(input_shape) != 4:
+        if len(input_shape) != 4 or None in input_shape[1:3]:
             raise ValueError(
-                "The inputs of `ImagePyramid` must be images [batch, height, width, channels]. "
-                f"Received: input_shape={input_shape}"
+                "The inputs of `ImagePyramid` must be images [batch, height, width, channels] of "
+                f"known height and width. Received: input_shape={input_shape}"
             )
 
     def call(self, images):
+        images = tf.cast(images, self.compute_dtype)
         size = tuple(images.shape[1:3])
         coarse = [area_resize(images, scaled_size(size, scale)) for scale in self.scales]
         return tf.concat([area_resize(level, size) for level in coarse], axis=-1)
