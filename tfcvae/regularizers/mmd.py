@@ -92,7 +92,7 @@ class MMD(Regularizer):
     def penalty(self, posterior, prior, z, *, step, seed, sample_weight=None):
         num_samples, rows = tf.shape(z)[0], tf.shape(z)[1]
         compared = prior if self.target is None else self.target()
-        if not compared.event_shape.is_compatible_with(z.shape[-1:]):
+        if self.target and not compared.event_shape.is_compatible_with(z.shape[-1:]):
             raise ValueError(
                 f"Argument `target` must return a distribution over vectors of {z.shape[-1]} "
                 f"elements. Received: event shape {compared.event_shape}"
