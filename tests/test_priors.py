@@ -234,6 +234,30 @@ def test_the_second_direction_of_a_flow_is_the_inverse_of_the_first():
 # ---- VampPrior ------------------------------------------------------------------------------
 
 
+@over("shape", [(3,), (4, 3), (2, 4, 3)])
+def test_the_density_of_a_mixture_of_narrow_normals_far_apart(shape):
+    """Squares that are expanded in float32 would be wrong by many nats here."""
+    rng = np.random.default_rng(0)
+    loc, scale = rng.normal(0, 100, (5, 3)), 10 ** rng.uniform(-3, 0, (5, 3))
+    logits = rng.normal(size=5)
+    loc, scale, logits = (a.astype("float32") for a in (loc, scale, logits))
+    z = (loc[1] + 0.01 * rng.normal(size=shape)).astype("float32")
+
+    def gradients(dtype, make):
+        parameters = [tf.constant(a, dtype) for a in (logits, loc, scale, z)]
+        with tf.GradientTape() as tape:
+            tape.watch(parameters)
+            components = tfd.Independent(tfd.Normal(*parameters[1:3]), 1)
+            log_prob = make(parameters[0], components).log_prob(parameters[3])
+            assert log_prob.shape == shape[:-1]
+        return [log_prob, *tape.gradient(log_prob, parameters)]
+
+    received = gradients("float32", tfcvae.mixtures.mixture)
+    exact = gradients("float64", lambda p, q: tfd.MixtureSameFamily(tfd.Categorical(p), q))
+    for a, b in zip(received, exact):
+        np.testing.assert_allclose(a, b, 1e-5, 1e-5)
+
+
 def test_a_vamp_prior_is_the_mixture_of_the_posteriors_of_its_pseudo_inputs():
     data = constructors.DATA
     model = constructors.vae(prior=priors.VampPrior(2, 3, data[:3]))

@@ -1,5 +1,7 @@
 """Mixtures whose draws carry gradients."""
 
+import math
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -44,6 +46,15 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
     def reparameterization_type(self):
         return tfd.FULLY_REPARAMETERIZED
 
+    def _log_prob(self, z):
+        components = self.components_distribution
+        factors = _factors(components)
+        is_vector = len(self.batch_shape) == 0 and len(self.event_shape) == 1
+        if not is_vector or type(factors) is not tfd.Normal:
+            return super()._log_prob(z)
+        logits = self.mixture_distribution.logits_parameter()
+        return tf.reduce_logsumexp(tf.nn.log_softmax(logits) + _log_probs(factors, z), axis=-1)
+
     def _sample_n(self, n, seed=None):
         which_seed, seed = tfp.random.split_seed(seed)
         which = self.mixture_distribution.sample(n, seed=which_seed)
@@ -74,6 +85,26 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
             return tf.identity(z), gradient
 
         return solution(logits, *parameters.values())
+
+
+def _log_probs(normals, z):
+    """The log-densities `[..., num_components]` of vectors of normals `[num_components, size]`.
+
+    By products of matrices, of memory for each pair of a point and a component instead of each
+    triple with a dimension. They are in float64 since the expanded squares cancel each other.
+    """
+    shape = normals.batch_shape_tensor()
+    loc, scale = (
+        tf.broadcast_to(tf.cast(p, tf.float64), shape) for p in (normals.loc, normals.scale)
+    )
+    precision = scale**-2
+    rows = tf.reshape(tf.cast(z, tf.float64), [-1, z.shape[-1]])
+    squares = tf.matmul(rows**2, precision, transpose_b=True)
+    squares -= 2.0 * tf.matmul(rows, loc * precision, transpose_b=True)
+    squares += tf.reduce_sum(loc**2 * precision, -1)
+    constant = tf.reduce_sum(tf.math.log(scale) + 0.5 * math.log(2.0 * math.pi), -1)
+    log_probs = tf.cast(-0.5 * squares - constant, z.dtype)
+    return tf.reshape(log_probs, [*shapes.dims(z)[:-1], shape[0]])
 
 
 def _uniforms(logits, components, z, event_rank):
