@@ -51,7 +51,7 @@ def tables(rows, data_names):
             *DRAWS.values(),
             "active",
             "epochs",
-            "minutes",
+            "CPU minutes",
         ]
         common.print_table(
             header,
@@ -62,7 +62,7 @@ def tables(rows, data_names):
                     *(f"{r[k][0]:.2f}" if k in r else "" for k in DRAWS),
                     r["active_units"],
                     r["epochs"],
-                    r["train_minutes"],
+                    r["train_cpu_minutes"],
                 ]
                 for r in own
             ],
@@ -80,7 +80,7 @@ def figure(rows, path):
     axis.hlines(places, values, bounds, color="#bbbbbb", zorder=1)
     axis.plot(bounds, places, "o", color="white", markeredgecolor="#0072B2", label="-ELBO")
     axis.plot(values, places, "o", color="#0072B2", label="importance-sampled")
-    titles = [f"{LABELS[r['model']]} ({r['train_minutes']:.0f} min)" for r in own]
+    titles = [f"{LABELS[r['model']]} ({r['train_cpu_minutes']:.0f} min)" for r in own]
     axis.set_yticks(places, titles)
     axis.set(xlabel="-log p(x) on the Fashion-MNIST test set, nats (lower is better)")
     axis.grid(axis="x", color="#e6e6e6", linewidth=0.6)
