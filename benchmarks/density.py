@@ -38,7 +38,7 @@ SLOW = ("second_stage", "two_stage", "conv")
 DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
 EPOCHS = {
     "standard_normal": (100, 240),
-    "vamp": (50,),
+    "vamp": (32,),
     "second_stage": (60,),
     "two_stage": (80,),
     "iaf_posterior": (80,),
