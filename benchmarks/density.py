@@ -86,6 +86,10 @@ def bernoulli():
     return layers.IndependentBernoulli(SHAPE, network=network())
 
 
+def flow(kind=priors.MAF):
+    return kind(LATENTS, 5, (128, 128))
+
+
 def vamp(images):
     start = images[np.random.default_rng(0).choice(len(images), 500, replace=False)]
     return priors.VampPrior(LATENTS, 500, pseudo_inputs=start)
@@ -99,7 +103,7 @@ def convolutional():
     return (
         layers.FlowPosterior(posterior, 2, (300,)),
         layers.IndependentBernoulli(SHAPE, network=decoder),
-        priors.MAF(LATENTS, 5, (128, 128)),
+        flow(),
     )
 
 
@@ -112,7 +116,7 @@ def parts_of(name, images):
         "nsf": priors.NeuralSplineFlow,
     }
     if name in flows:
-        return normal(), bernoulli(), flows[name](LATENTS, 5, (128, 128)), {}
+        return normal(), bernoulli(), flow(flows[name]), {}
     simple = {
         "standard_normal": lambda: priors.StandardNormal(LATENTS),
         "learned_normal": lambda: priors.LearnedNormal(LATENTS),
@@ -126,7 +130,7 @@ def parts_of(name, images):
     if name in simple:
         return normal(), bernoulli(), simple[name](), {}
     if name in ("iaf_posterior", "both_flows"):
-        prior = priors.MAF(LATENTS, 5, (128, 128)) if name == "both_flows" else None
+        prior = flow() if name == "both_flows" else None
         return layers.FlowPosterior(normal(), 2, (300,)), bernoulli(), prior, {}
     if name == "conv":
         return *convolutional(), {}

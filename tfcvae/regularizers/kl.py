@@ -113,12 +113,12 @@ class KL(Regularizer):
     def _groups(self, posterior, prior, z, sample_weight):
         """The mean KL of each group of dimensions, or the total alone if it does not factorise."""
         kl = kl_per_dimension(posterior, prior)
-        if kl is None and self.num_groups not in (None, 1):
-            raise ValueError(
-                "Argument `num_groups` needs a posterior and a prior that factorise over "
-                f"dimensions. Received: num_groups={self.num_groups}, {posterior} and {prior}"
-            )
         if kl is None:
+            if self.num_groups not in (None, 1):
+                raise ValueError(
+                    "Argument `num_groups` needs a posterior and a prior that factorise over "
+                    f"dimensions. Received: num_groups={self.num_groups}, {posterior} and {prior}"
+                )
             return weighted_mean(kl_divergence(posterior, prior, z)[None], sample_weight)
         means = weighted_mean(tf.transpose(kl), sample_weight)
         if self.num_groups is None:
