@@ -25,6 +25,26 @@ LABELS = {
     "conv": "convolutions, MAF, IAF posterior",
 }
 
+ADVICE = {
+    "standard_normal": "first, and wherever a fixed scale of z is worth more than nats",
+    "learned_normal": "as p(z\\|x) of a CVAE; as p(z), encoder and decoder can do without it",
+    "full_normal": "as p(z\\|x) whose dimensions depend on each other",
+    "bayesian_normal": "there are few examples, and the prior's parameters are uncertain",
+    "mixture": "z should fall into clusters, or the answers of a p(z\\|x) into modes",
+    "full_mixture": "the same with few, stretched clusters",
+    "vamp": "there is no conditioning, and the encoder is cheap",
+    "maf": "the density counts, and draws are rare or may wait",
+    "iaf": "hardly ever: its density is slow, and training needs it; see the posterior below",
+    "real_nvp": "densities and draws should both be fast, as in serving",
+    "nsf": "the same, where z has sharp edges",
+    "second_stage": "drawing counts, and a bound is enough for a density",
+    "two_stage": "a trained model should draw better and stay as it is",
+    "iaf_posterior": "the gap between ELBO and likelihood is large",
+    "both_flows": "the last nats count",
+    "iwae": "the gap is large, and no network may be added",
+    "conv": "x are images",
+}
+
 DRAWS = {
     "1000": "NLL, 1,000 draws",
     "5000": "5,000 draws",
@@ -67,6 +87,22 @@ def tables(rows, data_names):
                 for r in own
             ],
         )
+
+
+def advice(rows):
+    """Prints which prior to choose when, with the shorter of its rows of Fashion-MNIST."""
+    shorter = {}
+    for row in sorted(rows, key=lambda r: r["epochs"], reverse=True):
+        if row["data"] == "fashion_mnist":
+            shorter[row["model"]] = row
+    print("\nwhich one to choose\n")
+    common.print_table(
+        ["prior", "nats", "CPU minutes", "choose it when"],
+        [
+            [LABELS[r["model"]], f"{likelihood(r):.2f}", r["train_cpu_minutes"], ADVICE[r["model"]]]
+            for r in sorted(shorter.values(), key=likelihood)
+        ],
+    )
 
 
 def figure(rows, path):

@@ -38,8 +38,9 @@ class NaNGuard(keras.callbacks.Callback):
             variable.assign(value)
         raise FloatingPointError(
             f"Training stopped: the term {first!r} became {values[first]} at batch {batch}. The "
-            "model has the weights of the start of this epoch. Usual causes are NaN in the data "
-            f"and a learning rate that is too high. Received: {values}"
+            "model has the weights of the start of this epoch. Usual causes are NaN in the data, "
+            "a learning rate that is too high, and a flow without a bound of the gradients "
+            f"(`clipvalue=` of the optimizer). Received: {values}"
         )
 
 
