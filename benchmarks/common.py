@@ -72,7 +72,7 @@ def fit_best(
     steps_per_epoch,
     compiling,
     name,
-    clipvalue=None,
+    clipnorm=None,
     **arguments,
 ):
     """Fits a model with Adam and a cosine decay, then gives it the weights of its best epoch.
@@ -89,14 +89,14 @@ def fit_best(
         steps_per_epoch: int.
         compiling: dict, arguments of `compile`.
         name: str, different for every run.
-        clipvalue: what `keras.optimizers.Adam` takes.
+        clipnorm: float, the largest norm of all gradients together, or `None`.
         **arguments: arguments of `fit`.
 
     Returns:
         The best epoch, and the minutes of the training on the clock and of processor time.
     """
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
-    model.compile(keras.optimizers.Adam(schedule, clipvalue=clipvalue), **compiling)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=clipnorm), **compiling)
     best = WORK / name / "best.weights.h5"
     best.parent.mkdir(parents=True, exist_ok=True)
     _own_backups.append(best.parent)

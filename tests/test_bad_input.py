@@ -9,7 +9,7 @@ import tensorflow_probability as tfp
 from constructors import CLASSES, DATA, FLOW, MASKS, PIXELS, TARGET, Batches, cvae, mlp, vae
 
 import tfcvae
-from tfcvae import evaluation, layers, networks, priors, regularizers
+from tfcvae import bijectors, evaluation, layers, networks, priors, regularizers
 
 
 def as_arrays(*arrays):
@@ -373,6 +373,7 @@ ARGUMENTS = {
         lambda: priors.VampPrior(2, network=keras.layers.Dense(2)),
         "network",
     ),
+    "max_log_scale": (lambda: bijectors.Affine(max_log_scale=0.0), "max_log_scale"),
     "initial_scale": (
         lambda: layers.default_mean_field_normal_fn(initial_scale=-1.0),
         "initial_scale",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfcvae import bijectors
+from tfcvae import bijectors, priors
 from tfcvae.bijectors.mixing import random_orders
 
 over = pytest.mark.parametrize
@@ -43,6 +43,27 @@ def test_every_dimension_of_a_flow_depends_on_another(kind):
     x = chain(None).forward(tf.constant(z + np.eye(1 + size, size, -1, "float32"))).numpy()
     changed = x[1:] != x[0]  # [moved, dimension]
     assert np.all(np.sum(changed, axis=0) > 1)
+
+
+@over("kind", [priors.MAF, priors.IAF])
+def test_a_step_of_an_autoregressive_prior_scales_by_at_most_its_bound(kind):
+    prior = kind(3, num_steps=1)
+    prior.build()
+    step = prior.chain.steps[0]
+    step.conditioner.trainable_weights[-1].assign(tf.tile([0.0, 1e3], [3]))
+    log_det = step(None).forward_log_det_jacobian(tf.zeros([3]), 1)
+    np.testing.assert_allclose(tf.abs(log_det), 3 * 2.0, rtol=1e-6)
+
+
+def test_the_log_scale_of_an_affine_transform_is_bounded_smoothly():
+    raw = tf.constant([-1e6, 0.0, 1e6])
+    with tf.GradientTape() as tape:
+        tape.watch(raw)
+        transform = bijectors.Affine(max_log_scale=3.0)(tf.stack([tf.ones(3), raw], axis=-1))
+        log_scale = transform.forward_log_det_jacobian(tf.zeros(3), 0)
+    np.testing.assert_allclose(log_scale, [-3.0, 0.0, 3.0])
+    np.testing.assert_allclose(tape.gradient(log_scale, raw), [0.0, 1.0, 0.0])
+    np.testing.assert_allclose(transform.forward(tf.zeros(3)), np.ones(3))
 
 
 @over("hidden_units", [(2,), (3, 20), (20,)])

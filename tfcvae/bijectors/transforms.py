@@ -11,30 +11,41 @@ from tfcvae import shapes
 tfb = tfp.bijectors
 
 MAX_LOG_SCALE = 5.0
-"""Affine transforms bound their log-scale smoothly to this size, so that no `exp` overflows."""
+"""The size that log-scales are bounded to smoothly unless told otherwise."""
 
 MIN_BIN = 1e-3
 """The smallest share of the interval that a bin takes, and the smallest slope of a knot."""
 
 
-def bounded_log_scale(raw):
-    """Bounds a log-scale smoothly to `MAX_LOG_SCALE`."""
-    return MAX_LOG_SCALE * tf.tanh(raw / MAX_LOG_SCALE)
+def bounded_log_scale(raw, bound=MAX_LOG_SCALE):
+    """Bounds a log-scale smoothly, so that its `exp` cannot overflow."""
+    return bound * tf.tanh(raw / bound)
 
 
 @keras.saving.register_keras_serializable("tfcvae")
 class Affine:
-    """A shift and a scale for each dimension; zero parameters are the identity."""
+    """A shift and a scale for each dimension; zero parameters are the identity.
+
+    Args:
+        max_log_scale: float > 0, the largest logarithm of a scale or of its reciprocal. Over the
+            steps of a flow the bounds add up.
+
+    Raises:
+        ValueError: if `max_log_scale` is out of its range.
+    """
 
     num_params = 2
+
+    def __init__(self, max_log_scale=MAX_LOG_SCALE):
+        self.max_log_scale = shapes.check_positive(max_log_scale, "max_log_scale")
 
     def __call__(self, parameters):
         """Returns the scalar bijector of parameters `[..., size, num_params]`."""
         shift, raw = tf.unstack(parameters, axis=-1)
-        return tfb.Shift(shift)(tfb.Scale(log_scale=bounded_log_scale(raw)))
+        return tfb.Shift(shift)(tfb.Scale(log_scale=bounded_log_scale(raw, self.max_log_scale)))
 
     def get_config(self):
-        return {}
+        return {"max_log_scale": self.max_log_scale}
 
     @classmethod
     def from_config(cls, config):

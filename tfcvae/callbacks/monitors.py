@@ -40,7 +40,7 @@ class NaNGuard(keras.callbacks.Callback):
             f"Training stopped: the term {first!r} became {values[first]} at batch {batch}. The "
             "model has the weights of the start of this epoch. Usual causes are NaN in the data, "
             "a learning rate that is too high, and a flow without a bound of the gradients "
-            f"(`clipvalue=` of the optimizer). Received: {values}"
+            f"(`global_clipnorm=` of the optimizer). Received: {values}"
         )
 
 
