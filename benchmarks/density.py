@@ -41,9 +41,8 @@ SLOW = ("second_stage", "two_stage", "conv")
 FLOWS = ("maf", "iaf", "real_nvp", "nsf", "iaf_posterior", "both_flows", "conv")
 DATA = {"fashion_mnist": datasets.fashion_mnist, "mnist": datasets.mnist}
 EPOCHS = {
-    "standard_normal": (100, 560),
+    "standard_normal": (100, 240),
     "vamp": (32,),
-    "maf": (100, 420),
     "second_stage": (60,),
     "two_stage": (80,),
     "iaf_posterior": (80,),
