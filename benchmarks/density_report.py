@@ -31,12 +31,12 @@ ADVICE = {
     "full_normal": "as p(z\\|x) whose dimensions depend on each other",
     "bayesian_normal": "there are few examples, and the prior's parameters are uncertain",
     "mixture": "z should fall into clusters, or the answers of a p(z\\|x) into modes",
-    "full_mixture": "the same with few, stretched clusters",
+    "full_mixture": "z should fall into few, stretched clusters",
     "vamp": "there is no conditioning, and the encoder is cheap",
     "maf": "the density counts, and draws are rare or may wait",
-    "iaf": "hardly ever: its density is slow, and training needs it; see the posterior below",
+    "iaf": "hardly ever: its density is slow, and training needs it; an IAF posterior is fast",
     "real_nvp": "densities and draws should both be fast, as in serving",
-    "nsf": "the same, where z has sharp edges",
+    "nsf": "densities and draws should both be fast, and z has sharp edges",
     "second_stage": "drawing counts, and a bound is enough for a density",
     "two_stage": "a trained model should draw better and stay as it is",
     "iaf_posterior": "the gap between ELBO and likelihood is large",
@@ -92,9 +92,9 @@ def tables(rows, data_names):
 def advice(rows):
     """Prints which prior to choose when, with the shorter of its rows of Fashion-MNIST."""
     shorter = {}
-    for row in sorted(rows, key=lambda r: r["epochs"], reverse=True):
+    for row in sorted(rows, key=lambda r: r["epochs"]):
         if row["data"] == "fashion_mnist":
-            shorter[row["model"]] = row
+            shorter.setdefault(row["model"], row)
     print("\nwhich one to choose\n")
     common.print_table(
         ["prior", "nats", "CPU minutes", "choose it when"],

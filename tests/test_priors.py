@@ -231,9 +231,6 @@ def test_the_second_direction_of_a_flow_is_the_inverse_of_the_first():
     np.testing.assert_allclose(steps[0].forward(z), steps[1].inverse(z), 1e-5)
 
 
-# ---- VampPrior ------------------------------------------------------------------------------
-
-
 @over("shape", [(3,), (4, 3), (2, 4, 3)])
 def test_the_density_of_a_mixture_of_narrow_normals_far_apart(shape):
     """Squares that are expanded in float32 would be wrong by many nats here."""
@@ -256,6 +253,9 @@ def test_the_density_of_a_mixture_of_narrow_normals_far_apart(shape):
     exact = gradients("float64", lambda p, q: tfd.MixtureSameFamily(tfd.Categorical(p), q))
     for a, b in zip(received, exact):
         np.testing.assert_allclose(a, b, 1e-5, 1e-5)
+
+
+# ---- VampPrior ------------------------------------------------------------------------------
 
 
 def test_a_vamp_prior_is_the_mixture_of_the_posteriors_of_its_pseudo_inputs():
