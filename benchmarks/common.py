@@ -73,9 +73,13 @@ def fit_best(
     compiling,
     name,
     clipnorm=None,
+    ema_momentum=None,
     **arguments,
 ):
-    """Fits a model with Adam and a cosine decay, then gives it the weights of its best epoch.
+    """Fits a model with Adam, then gives it the weights of its best epoch.
+
+    The learning rate decays by a cosine; or it is constant, and the moving average of the weights
+    is what is validated and kept.
 
     A run that was killed goes on from its backup in `WORK`.
 
@@ -90,26 +94,32 @@ def fit_best(
         compiling: dict, arguments of `compile`.
         name: str, different for every run.
         clipnorm: float, the largest norm of all gradients together, or `None`.
+        ema_momentum: float, the momentum of the moving average, or `None` for a decay.
         **arguments: arguments of `fit`.
 
     Returns:
         The best epoch, and the minutes of the training on the clock and of processor time.
     """
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
-    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=clipnorm), **compiling)
+    averaging = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
+    if not averaging:
+        steps = epochs * steps_per_epoch
+        learning_rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+    optimizer = keras.optimizers.Adam(learning_rate, global_clipnorm=clipnorm, **averaging)
+    model.compile(optimizer, **compiling)
     best = WORK / name / "best.weights.h5"
     best.parent.mkdir(parents=True, exist_ok=True)
     _own_backups.append(best.parent)
     checkpoint = keras.callbacks.ModelCheckpoint(
         best, monitor, mode=mode, save_best_only=True, save_weights_only=True
     )
+    swap = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if averaging else []
     progress = Progress(monitor)
     backup = Backup(WORK / name / "backup.npz", [checkpoint, progress], delete=False)
     model.fit(
         data(backup.initial_epoch),
         epochs=epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=[checkpoint, progress, backup],
+        callbacks=[*swap, checkpoint, progress, backup],
         shuffle=False,
         verbose=2,
         **arguments,
