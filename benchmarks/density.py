@@ -37,7 +37,7 @@ LEARNING_RATE = 2e-3
 AVERAGED = {"learning_rate": 1e-3, "ema_momentum": 0.9998}
 AVERAGED_FROM = 200
 """The number of epochs from which the learning rate is constant and the weights are averaged."""
-WARM_UP_EPOCHS = 20
+WARM_UP_EPOCHS = 100
 CLIP_NORM = 100.0
 """A bound of the gradients' norm, twice what is usual: one draw in ten millions can get so small a
 density from a flow that its gradient would move every weight."""
