@@ -48,6 +48,7 @@ EPOCHS = {
     "standard_normal": (100, 560),
     "vamp": (32, 200),
     "maf": (100, 360),
+    "nsf": (60,),
     "second_stage": (60,),
     "two_stage": (80,),
     "iaf_posterior": (80,),
