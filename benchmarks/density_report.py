@@ -109,7 +109,7 @@ def figure(rows, path):
     """Draws the negative log-likelihoods of Fashion-MNIST, best at the top."""
     own = [r for r in rows if r["data"] == "fashion_mnist"]
     own.sort(key=likelihood, reverse=True)
-    drawing = Figure(figsize=(7, 0.32 * len(own) + 0.9), layout="constrained")
+    drawing = Figure(figsize=(7, 0.32 * len(own) + 1.2), layout="constrained")
     axis = drawing.subplots()
     places = range(len(own))
     bounds, values = [r["elbo"][0] for r in own], [likelihood(r) for r in own]
@@ -120,5 +120,5 @@ def figure(rows, path):
     axis.set_yticks(places, titles)
     axis.set(xlabel="-log p(x) on the Fashion-MNIST test set, nats (lower is better)")
     axis.grid(axis="x", color="#e6e6e6", linewidth=0.6)
-    axis.legend(frameon=False, loc="lower right")
+    drawing.legend(frameon=False, loc="outside upper right", ncols=2)
     plotting.save(drawing, path)
