@@ -7,8 +7,8 @@
 
 Every model has the same encoder and decoder, two layers of 300 gated units each, and 40 latent
 variables, and is trained for about ten minutes on one core, with a learning rate that decays. Some
-of them are also trained for about an hour, with a constant one: a decoder that settles for so long
-learns the training images by heart, so that the moving average of the weights is scored instead.
+are also trained for about an hour; in 200 epochs and more such a decay fits the training images too
+well, so that the rate is constant there and the moving average of the weights is scored.
 `conv` has convolutions in bfloat16, a MAF as p(z) and an inverse autoregressive flow behind q(z|x).
 It and the second VAEs, whose density is an estimate by draws of its own, are scored with 500 draws,
 and with 5,000 on the first 1,000 test images; the others with 1,000, the main ones with 5,000 too.
