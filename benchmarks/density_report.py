@@ -22,6 +22,7 @@ LABELS = {
     "iaf_posterior": "N(0, I), IAF posterior",
     "both_flows": "MAF, IAF posterior",
     "iwae": "N(0, I), importance-weighted training, 10 draws",
+    "maf_iwae": "MAF, then importance-weighted training, 5 draws",
     "conv": "convolutions, MAF, IAF posterior",
 }
 
@@ -42,6 +43,7 @@ ADVICE = {
     "iaf_posterior": "the gap between ELBO and likelihood is large",
     "both_flows": "the last nats count",
     "iwae": "the gap is large, and no network may be added",
+    "maf_iwae": "the last nats count, and the ELBO itself does not",
     "conv": "x are images",
 }
 
