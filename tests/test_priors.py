@@ -232,19 +232,27 @@ def test_the_second_direction_of_a_flow_is_the_inverse_of_the_first():
 
 
 @over("shape", [(3,), (4, 3), (2, 4, 3)])
-def test_the_density_of_a_mixture_of_narrow_normals_far_apart(shape):
+@over("covariance", ["diag", "full"])
+def test_the_density_of_a_mixture_of_narrow_normals_far_apart(shape, covariance):
     """Squares that are expanded in float32 would be wrong by many nats here."""
     rng = np.random.default_rng(0)
     loc, scale = rng.normal(0, 100, (5, 3)), 10 ** rng.uniform(-3, 0, (5, 3))
+    if covariance == "full":
+        scale = scale[..., None] * (np.eye(3) + np.tril(rng.normal(size=(5, 3, 3)), -1))
     logits = rng.normal(size=5)
     loc, scale, logits = (a.astype("float32") for a in (loc, scale, logits))
     z = (loc[1] + 0.01 * rng.normal(size=shape)).astype("float32")
+
+    def normals(loc, scale):
+        if covariance == "full":
+            return tfd.MultivariateNormalTriL(loc, scale)
+        return tfd.Independent(tfd.Normal(loc, scale), 1)
 
     def gradients(dtype, make):
         parameters = [tf.constant(a, dtype) for a in (logits, loc, scale, z)]
         with tf.GradientTape() as tape:
             tape.watch(parameters)
-            components = tfd.Independent(tfd.Normal(*parameters[1:3]), 1)
+            components = normals(*parameters[1:3])
             log_prob = make(parameters[0], components).log_prob(parameters[3])
             assert log_prob.shape == shape[:-1]
         return [log_prob, *tape.gradient(log_prob, parameters)]

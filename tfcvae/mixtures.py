@@ -50,10 +50,11 @@ class ReparameterizedMixture(tfd.MixtureSameFamily):
         components = self.components_distribution
         factors = _factors(components)
         is_vector = len(self.batch_shape) == 0 and len(self.event_shape) == 1
-        if not is_vector or type(factors) is not tfd.Normal:
+        log_probs = {tfd.Normal: _log_probs, tfd.MultivariateNormalTriL: _full_log_probs}
+        if not is_vector or type(factors) not in log_probs:
             return super()._log_prob(z)
-        logits = self.mixture_distribution.logits_parameter()
-        return tf.reduce_logsumexp(tf.nn.log_softmax(logits) + _log_probs(factors, z), axis=-1)
+        weights = tf.nn.log_softmax(self.mixture_distribution.logits_parameter())
+        return tf.reduce_logsumexp(weights + log_probs[type(factors)](factors, z), axis=-1)
 
     def _sample_n(self, n, seed=None):
         which_seed, seed = tfp.random.split_seed(seed)
@@ -105,6 +106,19 @@ def _log_probs(normals, z):
     constant = tf.reduce_sum(tf.math.log(scale) + 0.5 * math.log(2.0 * math.pi), -1)
     log_probs = tf.cast(-0.5 * squares - constant, z.dtype)
     return tf.reshape(log_probs, [*shapes.dims(z)[:-1], shape[0]])
+
+
+def _full_log_probs(normals, z):
+    """The log-densities `[..., num_components]` of vectors, of normals with full covariances.
+
+    Each Cholesky factor is inverted once instead of being solved for every point.
+    """
+    tril = normals.scale_tril
+    inverses = tf.linalg.triangular_solve(tril, tf.eye(z.shape[-1], dtype=z.dtype))
+    standardised = tf.einsum("kij,...kj->...ki", inverses, z[..., None, :] - normals.loc)
+    constant = tf.reduce_sum(tf.math.log(tf.linalg.diag_part(tril)), -1)
+    constant += 0.5 * z.shape[-1] * math.log(2.0 * math.pi)
+    return -0.5 * tf.reduce_sum(standardised**2, -1) - constant
 
 
 def _uniforms(logits, components, z, event_rank):
