@@ -40,10 +40,10 @@ ADVICE = {
     "nsf": "densities and draws should both be fast, and z has sharp edges",
     "second_stage": "drawing counts, and a bound is enough for a density",
     "two_stage": "a trained model should draw better and stay as it is",
-    "iaf_posterior": "the gap between ELBO and likelihood is large",
-    "both_flows": "the last nats count",
-    "iwae": "the gap is large, and no network may be added",
-    "maf_iwae": "the last nats count, and the ELBO itself does not",
+    "iaf_posterior": "p(z) should stay N(0, I), at some nats less",
+    "both_flows": "hardly ever: a MAF alone is as good in the same time",
+    "iwae": "at the end of a training; from the start its slow steps are too few",
+    "maf_iwae": "the likelihood counts, and minutes do not",
     "conv": "x are images",
 }
 
