@@ -39,7 +39,7 @@ ADVICE = {
     "real_nvp": "densities and draws should both be fast, as in serving",
     "nsf": "densities and draws should both be fast, and z has sharp edges",
     "second_stage": "drawing counts, and a bound is enough for a density",
-    "two_stage": "a trained model should draw better and stay as it is",
+    "two_stage": "a trained model must stay as it is; trained jointly it is better",
     "iaf_posterior": "p(z) should stay N(0, I), at some nats less",
     "both_flows": "hardly ever: a MAF alone is as good in the same time",
     "iwae": "at the end of a training; from the start its slow steps are too few",
