@@ -26,7 +26,7 @@ import argparse
 import common
 import density_report
 import keras
-from density_models import MAIN, MODELS, SHAPE, SLOW, parts_of
+from density_models import BEST, MAIN, MODELS, SHAPE, SLOW, parts_of
 
 from tfcvae import VAE, datasets, evaluation, priors, regularizers
 
@@ -151,6 +151,7 @@ def main():
                     common.append_row(arguments.results, run(*key))
     rows = common.read_rows(arguments.results)
     density_report.tables(rows, list(DATA))
+    density_report.summary(rows, MAIN + BEST)
     density_report.advice(rows)
 
 

@@ -11,6 +11,7 @@ UNITS = 300
 NUM_EXAMPLES = 50_000
 SHAPE = (28, 28, 1)
 MAIN = ("standard_normal", "mixture", "vamp", "maf")
+BEST = ("maf_iwae", "conv")
 SLOW = ("second_stage", "two_stage", "conv")
 """Models whose density is itself an estimate, or takes long."""
 

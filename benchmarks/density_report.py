@@ -91,6 +91,27 @@ def tables(rows, data_names):
         )
 
 
+def summary(rows, names):
+    """Prints the likelihoods of some models by most draws, a column for each length of training."""
+    columns = {
+        "Fashion-MNIST, about 10 minutes": ("fashion_mnist", 0, 25),
+        "Fashion-MNIST, about an hour or more": ("fashion_mnist", 25, float("inf")),
+        "MNIST, about 10 minutes": ("mnist", 0, 25),
+    }
+
+    def cell(name, data, least, most):
+        own = [
+            r["5000"][0] if "5000" in r else likelihood(r)
+            for r in rows
+            if (r["data"], r["model"]) == (data, name) and least <= r["train_cpu_minutes"] < most
+        ]
+        return f"{min(own):.2f}" if own else ""
+
+    print("\nthe main rows\n")
+    cells = [[LABELS[name], *(cell(name, *c) for c in columns.values())] for name in names]
+    common.print_table(["prior", *columns], cells)
+
+
 def advice(rows):
     """Prints which prior to choose when, with the shorter of its rows of Fashion-MNIST."""
     shorter = {}
