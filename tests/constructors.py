@@ -188,6 +188,21 @@ LAYERS |= {
     "raw_mixture_normal": Case(
         lambda: layers.MixtureNormal(2, 2, projection=False), vectors(10), (2,)
     ),
+    "raw_mixture_logistic": Case(
+        lambda: layers.MixtureLogistic(2, 2, projection=False), vectors(10), (2,)
+    ),
+    "raw_mixture_tril": Case(
+        lambda: layers.MixtureSameFamily(
+            2, raw(layers.MultivariateNormalTriL, 2), projection=False
+        ),
+        vectors(12),
+        (2,),
+    ),
+    "raw_mixture_one_hot": Case(
+        lambda: layers.CategoricalMixtureOfOneHotCategorical(2, 3, projection=False),
+        vectors(8),
+        (3,),
+    ),
     "mixture_logistic": Case(lambda: layers.MixtureLogistic(2, 3, mlp()), X, (3,)),
     "mixture_tril": Case(
         lambda: layers.MixtureSameFamily(2, raw(layers.MultivariateNormalTriL, 2), mlp()), X, (2,)
@@ -332,6 +347,9 @@ NETWORKS = {
     "conv_encoder_pooled": Case(
         lambda: networks.conv_encoder((2, 3), activation="tanh", pooling="avg"), IMAGES, (3,)
     ),
+    "variable_regularized": Case(
+        lambda: layers.VariableLayer(3, "ones", regularizer="l2", constraint="non_neg"), X, (3,)
+    ),
     "variable": Case(lambda: layers.VariableLayer((2, 3), "ones", "tanh"), X, (2, 3)),
     "unet": Case(lambda: networks.unet((2, 3, 4), (3,), activation="tanh"), IMAGES, (4, 3, 3)),
     "unet_joined": Case(
@@ -370,10 +388,12 @@ RANDOM = {
         (3,),
     ),
     "convolution_flipout": Case(
-        lambda: layers.Convolution2DFlipout(3, 2, 100, padding="same"), IMAGES, (4, 3, 3)
+        lambda: layers.Convolution2DFlipout(3, 2, num_examples=100, padding="same"),
+        IMAGES,
+        (4, 3, 3),
     ),
     "convolution_reparameterization": Case(
-        lambda: layers.Convolution2DReparameterization(3, (2, 1), 100, strides=(2, 1)),
+        lambda: layers.Convolution2DReparameterization(3, (2, 1), num_examples=100, strides=(2, 1)),
         IMAGES,
         (2, 3, 3),
     ),
@@ -542,6 +562,12 @@ MODELS = {
     "vae_bayesian_normal": ModelCase(
         lambda: vae(prior=priors.BayesianNormal(2, 16)), DATA, None, {**ELBO, "kl_weights": 1.0}
     ),
+    "vae_flow_of_bayesian_normal": ModelCase(
+        lambda: vae(prior=priors.MAF(2, **FLOW, base=priors.BayesianNormal(2, 16))),
+        DATA,
+        None,
+        {**ELBO, "kl_weights": 1.0},
+    ),
     "vae_flow_posterior": ModelCase(
         lambda: tfcvae.VAE(
             layers.FlowPosterior(layers.IndependentNormal(2, mlp()), 2, (4,)),
@@ -604,6 +630,12 @@ MODELS = {
         DATA,
         TARGET,
         {**HYBRID, "reconstruction": 0.0, "kl": 0.0, "importance_bound": -0.5},
+    ),
+    "cvae_hybrid_bayesian": ModelCase(
+        lambda: cvae(prior=priors.BayesianNormal(2, 16, network=mlp()), alpha=0.5),
+        DATA,
+        TARGET,
+        {**HYBRID, "kl_weights": 1.0},
     ),
     "cvae_vamp_of_flow_posteriors": ModelCase(
         lambda: cvae(

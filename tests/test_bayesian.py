@@ -235,7 +235,7 @@ def test_convolutions_have_tfps_kl_and_keras_mean(rank):
     plain = getattr(keras.layers, f"Conv{rank}D")(4, 3, padding="same", strides=2)
     plain.build(x.shape)
     for kind in CONVOLUTIONS[rank]:
-        layer = kind(4, 3, 50, padding="same", strides=2)
+        layer = kind(4, 3, num_examples=50, padding="same", strides=2)
         y = layer(x)
         assert y.shape == layer.compute_output_shape(x.shape)
         np.testing.assert_allclose(layer.losses[0], kl_by_tfp(layer) / 50, 1e-6)
@@ -273,10 +273,14 @@ def test_a_kl_without_a_formula_is_drawn():
 
 
 def gradients(kind, num_draws):
-    """Gradients of a loss in the kernel's mean, one for each draw of the weights."""
+    """Gradients of a loss in the kernel's mean and scale, one for each draw of the weights."""
     keras.utils.set_random_seed(0)
-    layer = kind(3, 100, kernel_posterior_fn=layers.default_mean_field_normal_fn(False, 0.5))
-    x = tf.constant(np.random.default_rng(0).normal(size=(64, 4)), "float32")
+    spread = layers.default_mean_field_normal_fn(False, 0.5)
+    if kind in DENSE:
+        layer, shape = kind(3, 100, kernel_posterior_fn=spread), (64, 4)
+    else:
+        layer, shape = kind(3, 2, num_examples=100, kernel_posterior_fn=spread), (32, 4, 3, 2)
+    x = tf.constant(np.random.default_rng(0).normal(size=shape), "float32")
     layer(x)
 
     @tf.function
@@ -290,14 +294,13 @@ def gradients(kind, num_draws):
     return np.stack([gradient(tf.constant(i)) for i in range(num_draws)])
 
 
-def test_all_estimators_have_one_expected_gradient_and_flipout_a_smaller_variance():
-    found = {kind: gradients(kind, 800) for kind in DENSE}
-    plain = found[layers.DenseReparameterization]
-    for kind, values in found.items():
+@over("kinds, share", [(DENSE, 0.5), (CONVOLUTIONS[2], 0.6)], ids=["dense", "convolution"])
+def test_all_estimators_have_one_expected_gradient_and_flipout_a_smaller_variance(kinds, share):
+    plain, *others = (gradients(kind, 800) for kind in kinds)
+    for values in others:
         error = np.sqrt((values.var(0) + plain.var(0)) / len(values))
         np.testing.assert_array_less(np.abs(values.mean(0) - plain.mean(0)), 4.5 * error + 1e-6)
-        if kind is not layers.DenseReparameterization:
-            assert values.var(0).sum() < 0.5 * plain.var(0).sum()
+        assert values.var(0).sum() < share * plain.var(0).sum()
 
 
 # ---- In models ------------------------------------------------------------------------------
@@ -402,8 +405,8 @@ def laplace_posterior(dtype, shape, name, trainable, add_variable_fn):
     [
         (lambda: layers.DenseFlipout(0, 10), "units"),
         (lambda: layers.DenseFlipout(3, 0), "num_examples"),
-        (lambda: layers.Convolution2DFlipout(3, (1, 2, 3), 10), "kernel_size"),
-        (lambda: layers.Convolution2DFlipout(3, 2, 10, padding="causal"), "padding"),
+        (lambda: layers.Convolution2DFlipout(3, (1, 2, 3), num_examples=10), "kernel_size"),
+        (lambda: layers.Convolution2DFlipout(3, 2, num_examples=10, padding="causal"), "padding"),
         (lambda: priors.BayesianNormal(2, 0), "num_examples"),
         (lambda: priors.BayesianNormal(2, 10, rate=0.0), "rate"),
         (
@@ -466,10 +469,12 @@ def test_a_kl_without_a_formula_is_drawn_once_in_a_step():
     assert first == second
 
 
-@over("layer", [layers.DenseReparameterization, layers.Convolution1DFlipout])
-def test_functions_of_weights_must_be_registered(layer):
+@over(
+    "layer, sizes", [(layers.DenseReparameterization, (2,)), (layers.Convolution1DFlipout, (2, 2))]
+)
+def test_functions_of_weights_must_be_registered(layer, sizes):
     with pytest.raises(ValueError, match="`kernel_prior_fn` must be a function registered"):
-        layer(*[2] * (2 + (layer is not DENSE[0])), kernel_prior_fn=lambda *_: None)
+        layer(*sizes, num_examples=2, kernel_prior_fn=lambda *_: None)
     with pytest.raises(ValueError, match="`make_prior_fn` must be a function registered"):
         layers.DenseVariational(1, joint_posterior, lambda *_: None, 10)
 

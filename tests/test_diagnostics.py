@@ -203,6 +203,19 @@ def test_a_schedule_longer_than_the_run_warns(name, kind):
         fit(too_long, epochs=8, initial_epoch=4)
 
 
+@pytest.mark.parametrize("length", [6, 7])
+def test_a_schedule_is_compared_with_data_of_unknown_length(length):
+    """2 batches in each of 3 epochs, which Keras learns of when the first has passed."""
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.0, length, 1.0)
+    model = constructors.vae(regularizers=[regularizers.KL(schedule)])
+    data = tf.data.Dataset.from_tensor_slices(constructors.DATA).filter(lambda x: True).batch(8)
+    model.compile("sgd", jit_compile=False)
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        model.fit(data, epochs=3, verbose=0)
+    assert any("takes 7 steps" in str(w.message) for w in found) == (length == 7)
+
+
 @pytest.mark.parametrize("accumulated, warns", [(1, False), (4, True)])
 def test_a_schedule_counts_the_steps_of_the_optimizer(accumulated, warns):
     """Several batches make one step where gradients accumulate; a half-life is no length."""

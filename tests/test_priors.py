@@ -1,4 +1,5 @@
-"""Every prior, free and given x: a density, its draws and its two directions."""
+"""Every prior, free and given x, and every posterior by a flow: a density, its draws and its two
+directions."""
 
 import constructors
 import keras
@@ -9,7 +10,7 @@ import tensorflow_probability as tfp
 from constructors import FLOW, mlp
 
 import tfcvae
-from tfcvae import evaluation, layers, priors
+from tfcvae import bijectors, evaluation, layers, priors
 
 tfd = tfp.distributions
 
@@ -49,19 +50,47 @@ PRIORS = {
     "flow_of_vamp": lambda network: priors.MAF(2, **FLOW, network=network, base=vamp(network)),
     "second_stage": lambda network: priors.SecondStage(2, 2, (4,), 500, network=network),
 }
+TRANSFORMED = {
+    "flow_posterior": lambda network: layers.FlowPosterior(
+        layers.IndependentNormal(2, network), 2, (4,)
+    ),
+    "flow_posterior_linear": lambda network: layers.FlowPosterior(
+        layers.MultivariateNormalTriL(2, network), 2, (4,), mixing="linear"
+    ),
+    "autoregressive_transform": lambda network: layers.AutoregressiveTransform(
+        layers.IndependentLogistic(2, network), 1, (4,)
+    ),
+}
+"""Distributions of layers pushed through flows, which are always given x."""
+ALL = {**PRIORS, **TRANSFORMED}
 FLOWS = [name for name in PRIORS if "flow" in name or name in constructors.PRIORS and "maf" in name]
-FLOWS += ["iaf", "real_nvp", "spline", "spline_autoregressive", "linear_actnorm"]
+FLOWS += ["iaf", "real_nvp", "spline", "spline_autoregressive", "linear_actnorm", *TRANSFORMED]
 
-every_prior = pytest.mark.parametrize("given", [False, True], ids=["free", "given"])
 over = pytest.mark.parametrize
+
+
+def every(names):
+    """Parametrises a test over cases, free and given x where there are both."""
+    return over(
+        "name, given",
+        [
+            pytest.param(name, given, id=f"{name}-{'given' if given else 'free'}")
+            for name in names
+            for given in (False, True)
+            if given or name in PRIORS
+        ],
+    )
 
 
 def made(name, given, dtype=None):
     """A prior whose weights have moved from where they start, and its distribution for one x."""
     keras.utils.set_random_seed(0)
-    prior = PRIORS[name](mlp() if given else None)
-    if dtype is not None:
-        prior = type(prior).from_config({**prior.get_config(), "dtype": dtype})
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(dtype or before)
+    try:
+        prior = ALL[name](mlp() if given else None)
+    finally:
+        keras.config.set_dtype_policy(before)
     inputs = tf.cast(X[:1], dtype or "float32") if given else None
     prior(inputs)
     rng = np.random.default_rng(1)
@@ -89,8 +118,7 @@ def density(distribution, points):
     return tf.reshape(tf.concat(chunks, 0), [-1]).numpy().astype("float64")
 
 
-@every_prior
-@over("name", PRIORS)
+@every(ALL)
 def test_the_density_integrates_to_one_and_the_draws_follow_it(name, given):
     _, distribution = made(name, given)
     points, area = grid()
@@ -103,9 +131,8 @@ def test_the_density_integrates_to_one_and_the_draws_follow_it(name, given):
     assert evaluation.mmd_test(z, expected, 200).p_value > 0.005
 
 
-@every_prior
+@every(sorted({*FLOWS} - {"flow_of_vamp"}))
 @over("dtype, tolerance", [("float64", 1e-5), ("float32", 5e-3)])
-@over("name", sorted({*FLOWS} - {"flow_of_vamp"}))
 def test_a_flow_inverts_itself(name, given, dtype, tolerance):
     _, distribution = made(name, given, dtype)
     bijector = distribution.bijector
@@ -114,6 +141,24 @@ def test_a_flow_inverts_itself(name, given, dtype, tolerance):
     np.testing.assert_allclose(there_and_back, z, atol=tolerance)
     back_and_there = bijector.forward(tf.identity(bijector.inverse(z)))
     np.testing.assert_allclose(back_and_there, z, atol=tolerance)
+
+
+@every(sorted({*FLOWS} - {"flow_of_vamp"}))
+def test_the_log_determinant_of_a_flow_is_that_of_the_jacobian(name, given):
+    _, distribution = made(name, given, "float64")
+    bijector = distribution.bijector
+    z = tf.constant(np.random.default_rng(4).normal(size=(6, 1, 2)), tf.float64)
+    directions = (
+        (bijector.inverse, bijector.inverse_log_det_jacobian),
+        (bijector.forward, bijector.forward_log_det_jacobian),
+    )
+    for direction, log_det in directions:
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(z)
+            dimensions = tf.unstack(direction(z), axis=-1)
+        jacobians = np.stack([tape.gradient(one, z) for one in dimensions], -2)
+        found = np.broadcast_to(log_det(z, event_ndims=1), (6, 1))
+        np.testing.assert_allclose(found, np.linalg.slogdet(jacobians)[1], atol=1e-8)
 
 
 @over("name", [*FLOWS, "mixture", "vamp", "second_stage"])
@@ -128,33 +173,50 @@ def test_a_conditional_density_takes_points_that_broadcast(name, shape):
     np.testing.assert_allclose(density(tf.constant(X), z), expected, 1e-4, 1e-4)
 
 
-@every_prior
-@over("name", ["vamp", "second_stage"])
+@every(["vamp", "flow_of_vamp", "second_stage"])
 def test_xla_gives_the_same(name, given):
     """Of the priors that the contracts leave out; the noise of a second stage is another there."""
     prior, _ = made(name, given)
     x = tf.constant(X) if given else None
-    z = tf.constant(np.random.default_rng(2).normal(size=(len(X), 2)), "float32")
+    z = tf.constant(0.3 * np.random.default_rng(2).normal(size=(len(X), 2)), "float32")
 
     def values():
         distribution = prior(x)
-        return layers.center(distribution), distribution.log_prob(z) if name == "vamp" else ()
+        return layers.center(distribution), distribution.log_prob(z)
 
     compiled = tf.function(values, jit_compile=True)()
-    tf.nest.map_structure(
-        lambda a, b: np.testing.assert_allclose(a, b, 1e-4, 1e-5), compiled, values()
-    )
+    for received, expected in zip(compiled, values()):
+        noise = 0.25 if name == "second_stage" else 0.0
+        np.testing.assert_allclose(received, expected, 1e-4, 1e-5 + noise)
 
 
-@every_prior
-@over("name", PRIORS)
+@over("name", [name for name in TRANSFORMED if "posterior" in name])
+def test_the_density_of_a_flow_posteriors_own_draws_is_one_pass(name, monkeypatch):
+    """Of other points, a copy among them, it is one for each dimension."""
+    _, posterior = made(name, True)
+    calls, call = [], bijectors.Conditioner.call
+
+    def counted(self, *args, **kwargs):
+        calls.append(self)
+        return call(self, *args, **kwargs)
+
+    monkeypatch.setattr(bijectors.Conditioner, "call", counted)
+    z = posterior.sample(seed=(0, 1))
+    own = posterior.log_prob(z)
+    assert len(calls) <= 2 * 2
+    calls.clear()
+    np.testing.assert_allclose(posterior.log_prob(tf.identity(z)), own, 1e-4)
+    assert len(calls) >= 2 * 2
+
+
+@every(ALL)
 def test_draws_carry_gradients_to_every_weight(name, given):
-    """For the MMD, and for the GSNN's draws of p(z|x); logits of a uniform mixture excepted."""
+    """For the MMD, and for the GSNN's draws of p(z|x)."""
     prior, _ = made(name, given)
     with tf.GradientTape() as tape:
         distribution = prior(tf.constant(X) if given else None)
         z = distribution.sample(4, seed=(0, 1))
-        loss = tf.reduce_sum(z**3)
+        loss = tf.reduce_sum(z**3 + z)
     unused = prior.encoder.trainable_weights if name == "second_stage" else []
     for weight, gradient in zip(
         prior.trainable_weights, tape.gradient(loss, prior.trainable_weights)
@@ -163,12 +225,30 @@ def test_draws_carry_gradients_to_every_weight(name, given):
             continue
         assert gradient is not None, weight.path
         assert np.all(np.isfinite(gradient)), weight.path
+        assert np.any(gradient), weight.path
 
 
-def test_a_full_mixture_has_the_implicit_gradients_of_its_draws():
-    """Against the derivative of E f(z) by quadrature, in two dimensions with correlations."""
+def independent(kind):
+    return lambda loc, scale: tfd.Independent(kind(loc, scale), 1)
+
+
+SCALES = [[0.7, 0.5], [0.6, 0.8]]
+TRIL = [[[0.7, 0.0], [0.4, 0.5]], [[0.6, 0.0], [-0.3, 0.8]]]
+
+
+@over(
+    "components_of, scales",
+    [
+        (tfd.MultivariateNormalTriL, TRIL),
+        (independent(tfd.Normal), SCALES),
+        (independent(tfd.Logistic), 0.4 * np.array(SCALES)),
+    ],
+    ids=["full", "normal", "logistic"],
+)
+def test_a_mixture_has_the_implicit_gradients_of_its_draws(components_of, scales):
+    """Against the derivative of E f(z) by quadrature, in two dimensions."""
     locs = tf.constant([[-0.5, 0.3], [0.8, -0.2]], tf.float64)
-    tril = tf.constant([[[0.7, 0.0], [0.4, 0.5]], [[0.6, 0.0], [-0.3, 0.8]]], tf.float64)
+    scales = tf.constant(scales, tf.float64)
     logits = tf.constant([0.2, -0.3], tf.float64)
     points, area = grid(6.0, 300)
 
@@ -177,10 +257,10 @@ def test_a_full_mixture_has_the_implicit_gradients_of_its_draws():
 
     def gradients(expectation):
         with tf.GradientTape() as tape:
-            tape.watch([logits, locs, tril])
-            components = tfd.MultivariateNormalTriL(locs, tril)
+            tape.watch([logits, locs, scales])
+            components = components_of(locs, scales)
             value = expectation(tfcvae.mixtures.mixture(logits, components))
-        return tape.gradient(value, [logits, locs, tril])
+        return tape.gradient(value, [logits, locs, scales])
 
     exact = gradients(lambda d: area * tf.reduce_sum(tf.exp(d.log_prob(points)) * f(points)))
     drawn = gradients(lambda d: tf.reduce_mean(f(d.sample(100_000, seed=(0, 1)))))

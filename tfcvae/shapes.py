@@ -41,6 +41,14 @@ def check_positive(value, name):
     return float(value)
 
 
+def check_finite(value, name):
+    """Returns a finite float, or raises a `ValueError` that names the argument."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise ValueError(f"Argument `{name}` must be a finite float. Received: {name}={value}")
+    return float(value)
+
+
 def check_image_size(size, smallest=1):
     """Returns `size` as a pair of ints of at least `smallest`."""
     size = as_event_shape(size, "size")

@@ -54,15 +54,23 @@ class WarmUpCheck(keras.callbacks.Callback):
         self._is_due = True
 
     def on_epoch_begin(self, epoch, logs=None):
-        steps = self.params.get("steps")
-        if not steps or not self._is_due:
+        if not self._is_due:
             return
-        self._is_due = False
         optimizer = self.model.optimizer
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        done = int(optimizer.iterations.numpy())
-        left = steps * (self.params["epochs"] - epoch)
-        end = done + left // (optimizer.gradient_accumulation_steps or 1)
+        self._optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+        self._done = int(self._optimizer.iterations.numpy())
+        if steps := self.params.get("steps"):
+            left = steps * (self.params["epochs"] - epoch)
+            self._check(self._done + left // (self._optimizer.gradient_accumulation_steps or 1))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Data of unknown length: the other epochs are taken to be as long as the first."""
+        if self._is_due:
+            steps = int(self._optimizer.iterations.numpy()) - self._done
+            self._check(self._done + steps * (self.params["epochs"] - epoch))
+
+    def _check(self, end):
+        self._is_due = False
         for regularizer in self.model.regularizers:
             for name in ("weight", "capacity"):
                 schedule = getattr(regularizer, name, None)

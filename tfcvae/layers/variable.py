@@ -17,20 +17,38 @@ class VariableLayer(keras.layers.Layer):
         shape: int or sequence of ints.
         initializer: initializer of the tensor.
         activation: function applied to it.
+        regularizer: regularizer of the tensor, whose value joins the loss.
+        constraint: constraint of the tensor.
         **kwargs: arguments of `keras.layers.Layer`.
 
     Output shape:
         `[batch, *shape]`.
     """
 
-    def __init__(self, shape, initializer="zeros", activation=None, **kwargs):
+    def __init__(
+        self,
+        shape,
+        initializer="zeros",
+        activation=None,
+        regularizer=None,
+        constraint=None,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.shape = shapes.as_event_shape(shape, "shape")
         self.initializer = keras.initializers.get(initializer)
         self.activation = keras.activations.get(activation)
+        self.regularizer = keras.regularizers.get(regularizer)
+        self.constraint = keras.constraints.get(constraint)
 
     def build(self, input_shape):
-        self.value = self.add_weight(shape=self.shape, initializer=self.initializer, name="value")
+        self.value = self.add_weight(
+            shape=self.shape,
+            initializer=self.initializer,
+            regularizer=self.regularizer,
+            constraint=self.constraint,
+            name="value",
+        )
 
     def call(self, inputs):
         rows = tf.shape(keras.tree.flatten(inputs)[0])[0]
@@ -47,4 +65,6 @@ class VariableLayer(keras.layers.Layer):
             "shape": self.shape,
             "initializer": keras.initializers.serialize(self.initializer),
             "activation": keras.activations.serialize(self.activation),
+            "regularizer": keras.regularizers.serialize(self.regularizer),
+            "constraint": keras.constraints.serialize(self.constraint),
         }

@@ -33,7 +33,8 @@ class CVAE(LatentVariableModel):
     of p(z|x), and with `0 < alpha < 1` `hybrid`, the objective `alpha * elbo - (1 - alpha) * gsnn`,
     or that with `importance_bound` in place of `elbo`;
     `baseline` when there is one, `multi_scale` and `baseline_multi_scale` when generation and
-    baseline are a `layers.MultiScale`; `kl_weights` of random weights as in `tfcvae.VAE`.
+    baseline are a `layers.MultiScale`; `kl_weights` of random weights as in `tfcvae.VAE`,
+    subtracted from `hybrid` as from `elbo`.
 
     Args:
         recognition: distribution layer from `(x, y)` to q(z|x,y), with event shape `[event_size]`.

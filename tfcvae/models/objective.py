@@ -96,7 +96,11 @@ def hybrid_terms(model, parts, z, sample_weight, step, seed):
         bound = value if name == name_of_bound else bound
     gsnn = _negative_mean(joint.others, sample_weight)
     yield "gsnn", gsnn, (1.0 - model.alpha) * gsnn
-    yield "hybrid", model.alpha * bound - (1.0 - model.alpha) * gsnn, None
+    hybrid = model.alpha * bound - (1.0 - model.alpha) * gsnn
+    if parts.kl_weights is not None:
+        subtracted = 0.0 if model.importance_weighted else model.alpha
+        hybrid -= (1.0 - subtracted) * parts.kl_weights
+    yield "hybrid", hybrid, None
 
 
 def _negative_mean(log_lik, sample_weight):

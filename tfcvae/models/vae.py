@@ -29,7 +29,8 @@ class VAE(LatentVariableModel):
     `kl` and each further regularizer by its name; `multi_scale` when the decoder is a
     `layers.MultiScale`. Random weights, of Bayesian layers or of a `priors.BayesianNormal`, add
     `kl_weights`, their KL over the number of training examples: `elbo` has it subtracted in
-    training, and `val_elbo`, which evaluates the mean weights or the predictive distribution, not.
+    training, and `val_elbo`, which evaluates the mean weights or the predictive distribution, not;
+    `importance_bound` never has.
 
     Args:
         encoder: distribution layer from x to q(z|x), with event shape `[event_size]`.

@@ -57,7 +57,7 @@ class BayesianNormal(Prior):
     ):
         super().__init__(event_size, network, **kwargs)
         self.num_examples = shapes.check_positive_int(num_examples, "num_examples")
-        self.loc = float(loc)
+        self.loc = shapes.check_finite(loc, "loc")
         self.pseudo_count = shapes.check_positive(pseudo_count, "pseudo_count")
         self.concentration = shapes.check_positive(concentration, "concentration")
         self.rate = shapes.check_positive(rate, "rate")

@@ -46,7 +46,9 @@ class Flow(Prior, abc.ABC):
         self.mixing = mixing
         self.actnorm = bool(actnorm)
         self.base = base
-        if base is not None and getattr(base, "event_shape", None) != self.event_shape:
+        if base is not None and (
+            not isinstance(base, Prior) or base.event_shape != self.event_shape
+        ):
             raise ValueError(
                 f"Argument `base` must be a prior with event_size={event_size}. "
                 f"Received: base={base}"

@@ -78,7 +78,8 @@ class SecondStage(Prior):
         """Trains a second VAE on the posterior of a first, whose weights stay as they are.
 
         z ~ q(z|x) is drawn anew in every epoch. The weight of the KL rises from 0 to 1 over the
-        first epochs, since a second VAE can come to ignore u.
+        first epochs, since a second VAE can come to ignore u. The method supposes that the decoder
+        of the first has a scale that it has learned, `scale="shared"`, where it is a normal one.
 
         ```python
         prior = priors.SecondStage.fit_to(vae, images)
@@ -108,6 +109,8 @@ class SecondStage(Prior):
 
         if not isinstance(vae, VAE):
             raise ValueError(f"Argument `vae` must be a `tfcvae.VAE`. Received: vae={vae}")
+        if not hasattr(x, "shape"):
+            raise ValueError(f"Argument `x` must be an array. Received: x={x!r:.80}")
         data_checks.check_data(vae, x)
         shapes.check_positive_int(epochs, "epochs")
         shapes.check_positive(learning_rate, "learning_rate")
@@ -116,7 +119,7 @@ class SecondStage(Prior):
                 "Argument `network` must be None: `fit_to` trains on z alone. "
                 f"Received: network={kwargs['network']}"
             )
-        if isinstance(warm_up, bool) or not 0 <= warm_up <= 1:
+        if not 0 <= shapes.check_finite(warm_up, "warm_up") <= 1:
             raise ValueError(
                 f"Argument `warm_up` must be a float in [0, 1]. Received: warm_up={warm_up}"
             )

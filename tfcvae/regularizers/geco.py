@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from tfcvae import replicas
+from tfcvae import replicas, shapes
 from tfcvae.regularizers.base import check_number
 
 _MAX_STEP = 0.1
@@ -33,7 +33,7 @@ class GECO:
     """
 
     def __init__(self, threshold, rate=1e-3, decay=0.99, name="geco"):
-        self.threshold = float(threshold)
+        self.threshold = shapes.check_finite(threshold, "threshold")
         self.rate = check_number(rate, "rate")
         self.decay = check_number(decay, "decay")
         if self.decay >= 1:

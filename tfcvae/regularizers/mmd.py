@@ -5,7 +5,6 @@ import numbers
 
 import keras
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfcvae import shapes
 from tfcvae.registration import check_registered
@@ -105,7 +104,7 @@ class MMD(Regularizer):
         others = pairs * (1.0 - tf.eye(rows, dtype=z.dtype))
         crossed = others if has_rows(compared) else pairs
         across = squared_distances(z, target)
-        unit = self._unit(across, z.shape[-1])
+        unit = self._unit(across, pairs > 0, z.shape[-1])
 
         def mean_kernel(d2, pairs):
             k = tf.add_n([_KERNELS[self.kernel](d2, unit * s) for s in self.scales])
@@ -117,12 +116,15 @@ class MMD(Regularizer):
         mmd = within - 2.0 * mean_kernel(across, crossed)
         return tf.where(tf.reduce_sum(others) > 0, mmd, 0.0)
 
-    def _unit(self, d2, event_size):
+    def _unit(self, d2, counted, event_size):
         """The squared distance that the scales multiply."""
         if self.bandwidth == "median":
-            d2 = tf.reshape(tf.stop_gradient(d2), [-1])
-            d2 = tf.pad(d2, [[0, tf.cast(tf.size(d2) == 0, "int32")]])
-            return tf.maximum(tfp.stats.percentile(d2, 50.0, interpolation="midpoint"), 1e-6)
+            counted = tf.broadcast_to(counted, tf.shape(d2))
+            number = tf.reduce_sum(tf.cast(counted, "int32"))
+            d2 = tf.where(counted, tf.stop_gradient(d2), tf.reduce_max(d2))
+            ordered = tf.pad(tf.sort(tf.reshape(d2, [-1])), [[0, 1]])
+            middle = tf.gather(ordered, [tf.maximum(number - 1, 0) // 2, number // 2])
+            return tf.maximum(tf.reduce_mean(middle), 1e-6)
         return 2.0 * event_size if self.bandwidth is None else self.bandwidth
 
     def get_config(self):

@@ -32,6 +32,7 @@ class _Convolution(BayesianLayer, abc.ABC):
         self,
         filters,
         kernel_size,
+        *,
         num_examples,
         strides=1,
         padding="valid",
