@@ -11,8 +11,8 @@ UNITS = 300
 NUM_EXAMPLES = 50_000
 SHAPE = (28, 28, 1)
 MAIN = ("standard_normal", "mixture", "vamp", "maf")
-BEST = ("maf_iwae", "conv")
-SLOW = ("second_stage", "two_stage", "conv")
+BEST = ("maf_iwae", "conv", "deep_conv_iwae")
+SLOW = ("second_stage", "two_stage", "conv", "deep_conv_iwae")
 """Models whose density is itself an estimate, or takes long."""
 
 
@@ -60,16 +60,29 @@ def vamp(images):
     return priors.VampPrior(LATENTS, 500, pseudo_inputs=start)
 
 
-def convolutional():
-    """Encoder, decoder and prior of `conv`."""
+def conv_normal():
     encoder = networks.conv_encoder((32, 64, 64), units=(300,), activation="swish")
-    posterior = layers.IndependentNormal(LATENTS, network=encoder)
+    return layers.IndependentNormal(LATENTS, network=encoder)
+
+
+def conv_bernoulli():
     decoder = networks.conv_decoder(SHAPE[:2], (64, 32), activation="swish")
-    return (
-        layers.FlowPosterior(posterior, 2, (300,)),
-        layers.IndependentBernoulli(SHAPE, network=decoder),
-        flow(),
-    )
+    return layers.IndependentBernoulli(SHAPE, network=decoder)
+
+
+def deep_conv_bernoulli():
+    """Two dense layers before the convolutions, of which most see a quarter of the pixels."""
+    same = {"padding": "same", "activation": "swish"}
+    decoder = [
+        keras.layers.Flatten(),
+        Gated(UNITS),
+        keras.layers.Dense(7 * 7 * 64, "swish"),
+        keras.layers.Reshape((7, 7, 64)),
+        keras.layers.Conv2DTranspose(64, 3, 2, **same),
+        keras.layers.Conv2D(64, 3, **same),
+        keras.layers.Conv2DTranspose(8, 4, 2, **same),
+    ]
+    return layers.IndependentBernoulli(SHAPE, network=keras.Sequential(decoder))
 
 
 def parts_of(name, images):
@@ -98,7 +111,9 @@ def parts_of(name, images):
         prior = flow() if name == "both_flows" else None
         return layers.FlowPosterior(normal(), 2, (300,)), bernoulli(), prior, {}
     if name == "conv":
-        return *convolutional(), {}
+        return layers.FlowPosterior(conv_normal(), 2, (300,)), conv_bernoulli(), flow(), {}
+    if name == "deep_conv":
+        return conv_normal(), deep_conv_bernoulli(), flow(), {}
     if name == "iwae":
         return normal(), bernoulli(), None, {"num_samples": 10, "importance_weighted": True}
     raise ValueError(f"There is no model of that name. Received: {name}")
@@ -123,4 +138,5 @@ MODELS = (
     "iaf",
     "both_flows",
     "conv",
+    "deep_conv_iwae",
 )

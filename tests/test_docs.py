@@ -55,6 +55,23 @@ def test_the_page_on_tfp_layers_runs_and_has_every_name():
     assert [name for name in public if f"`{name}`" not in page] == []
 
 
+def test_the_tables_of_densities_are_those_of_the_results(monkeypatch, capsys):
+    """What `benchmarks/density.py --table` prints stands in the docs."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import common
+    import density_models
+    import density_report
+
+    rows = common.read_rows(common.RESULTS / "density.jsonl")
+    density_report.advice(rows)
+    for line in capsys.readouterr().out.splitlines():
+        assert not line.startswith("|") or line in read("docs/priors.md").splitlines(), line
+    density_report.summary(rows, density_models.MAIN + density_models.BEST)
+    for line in capsys.readouterr().out.splitlines():
+        for name in ("README.md", "README.vi.md"):
+            assert not line.startswith("|") or line in read(name).splitlines(), line
+
+
 def test_the_two_readmes_agree():
     english, vietnamese = (headings(read(name)) for name in ("README.md", "README.vi.md"))
     levels = [[h.split()[0] for h in found] for found in (english, vietnamese)]
