@@ -71,7 +71,7 @@ def conv_bernoulli():
 
 
 def deep_conv_bernoulli():
-    """Two dense layers before the convolutions, of which most see a quarter of the pixels."""
+    """Two dense layers, then convolutions that are mostly at half the resolution."""
     same = {"padding": "same", "activation": "swish"}
     decoder = [
         keras.layers.Flatten(),

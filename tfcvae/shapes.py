@@ -35,17 +35,23 @@ def check_positive_int(value, name):
 
 def check_positive(value, name):
     """Returns a finite float > 0, or raises a `ValueError` that names the argument."""
-    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not 0 < value < math.inf:
-        raise ValueError(f"Argument `{name}` must be a finite float > 0. Received: {name}={value}")
-    return float(value)
+    return _check_real(value, name, "a finite float > 0", lambda x: x > 0)
+
+
+def check_not_negative(value, name, rule="a finite float >= 0"):
+    """Returns a finite float >= 0, or raises a `ValueError` that names the argument."""
+    return _check_real(value, name, rule, lambda x: x >= 0)
 
 
 def check_finite(value, name):
     """Returns a finite float, or raises a `ValueError` that names the argument."""
+    return _check_real(value, name, "a finite float", lambda x: True)
+
+
+def _check_real(value, name, rule, holds):
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value):
-        raise ValueError(f"Argument `{name}` must be a finite float. Received: {name}={value}")
+    if not is_number or not -math.inf < value < math.inf or not holds(value):
+        raise ValueError(f"Argument `{name}` must be {rule}. Received: {name}={value}")
     return float(value)
 
 

@@ -79,7 +79,7 @@ class WarmUpCheck(keras.callbacks.Callback):
                     warnings.warn(
                         f"The schedule of `{name}` of the regularizer {regularizer.name!r} takes "
                         f"{length} steps, but this run ends after {end}",
-                        stacklevel=2,
+                        stacklevel=3,
                     )
 
 

@@ -1,11 +1,11 @@
 """What all regularizers share."""
 
 import abc
-import math
-import numbers
 
 import keras
 import tensorflow as tf
+
+from tfcvae import shapes
 
 
 def weighted_mean(values, sample_weight=None):
@@ -73,19 +73,12 @@ class Regularizer(abc.ABC):
         return cls(**{key: deserialize_number(value) for key, value in config.items()})
 
 
-def check_number(value, name, rule="a finite float >= 0"):
-    """Returns a float >= 0, or raises a `ValueError` that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= value < math.inf:
-        raise ValueError(f"Argument `{name}` must be {rule}. Received: {name}={value}")
-    return float(value)
-
-
 def check_number_or_schedule(value, name):
     """Returns a float >= 0 or a schedule, or raises a `ValueError` that names the argument."""
     if isinstance(value, keras.optimizers.schedules.LearningRateSchedule):
         return value
     rule = "a finite float >= 0 or a `keras.optimizers.schedules.LearningRateSchedule`"
-    return check_number(value, name, rule)
+    return shapes.check_not_negative(value, name, rule)
 
 
 def number_at(value, step, dtype):

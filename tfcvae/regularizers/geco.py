@@ -4,7 +4,6 @@ import keras
 import tensorflow as tf
 
 from tfcvae import replicas, shapes
-from tfcvae.regularizers.base import check_number
 
 _MAX_STEP = 0.1
 _MAX_LOG_MULTIPLIER = 10.0
@@ -34,8 +33,8 @@ class GECO:
 
     def __init__(self, threshold, rate=1e-3, decay=0.99, name="geco"):
         self.threshold = shapes.check_finite(threshold, "threshold")
-        self.rate = check_number(rate, "rate")
-        self.decay = check_number(decay, "decay")
+        self.rate = shapes.check_not_negative(rate, "rate")
+        self.decay = shapes.check_not_negative(decay, "decay")
         if self.decay >= 1:
             raise ValueError(f"Argument `decay` must be a float in [0, 1). Received: decay={decay}")
         self.name = name

@@ -7,7 +7,6 @@ import tensorflow_probability as tfp
 from tfcvae import shapes
 from tfcvae.regularizers.base import (
     Regularizer,
-    check_number,
     check_number_or_schedule,
     number_at,
     serialize_number,
@@ -77,7 +76,7 @@ class KL(Regularizer):
 
     def __init__(self, weight=1.0, free_bits=0.0, capacity=None, num_groups=None, name="kl"):
         super().__init__(weight, name)
-        self.free_bits = check_number(free_bits, "free_bits")
+        self.free_bits = shapes.check_not_negative(free_bits, "free_bits")
         self.capacity = capacity
         if capacity is not None:
             self.capacity = check_number_or_schedule(capacity, "capacity")

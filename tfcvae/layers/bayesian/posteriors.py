@@ -24,11 +24,7 @@ class MeanFieldNormal:
     def __init__(self, is_singular=False, initial_scale=0.05, loc_stddev=0.1):
         self.is_singular = bool(is_singular)
         self.initial_scale = shapes.check_positive(initial_scale, "initial_scale")
-        self.loc_stddev = shapes.check_finite(loc_stddev, "loc_stddev")
-        if self.loc_stddev < 0:
-            raise ValueError(
-                f"Argument `loc_stddev` must be a float >= 0. Received: loc_stddev={loc_stddev}"
-            )
+        self.loc_stddev = shapes.check_not_negative(loc_stddev, "loc_stddev")
 
     def __call__(self, dtype, shape, name, trainable, add_variable_fn):
         loc = add_variable_fn(
